@@ -1,0 +1,71 @@
+# Everything a developer or a build machine does. Each target first sets up what it needs;
+# a second run needs no network.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+ALONE := tests/integration tests/e2e
+export PYTHON
+
+.PHONY: help setup programs demo test lint format pytest bench soak lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "Arguments are passed on in ARGS: make demo ARGS=--help. PYTHON names the interpreter."
+
+setup: $(READY) programs ## make .venv and fetch MicroPython and mosquitto; the others do this first
+
+$(READY): pyproject.toml constraints.txt .ci/venv
+	@.ci/venv
+	@touch $@
+
+programs: $(READY)
+	@$(BIN)/python -m simulators.tools fetch
+
+demo: setup ## a simulated street from power-on to a city's report
+	$(BIN)/lamplighter-sim demo $(ARGS)
+
+test: lint pytest ## lint and all tests
+
+lint: $(READY) ## style, types, layering and dependencies
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright
+	$(BIN)/pyright --project firmware/pyrightconfig.json
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+
+format: $(READY) ## bring the code into the project's style
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+
+# Unit and device tests share nothing and run side by side. Those in ALONE start servers, buses and
+# whole streets that keep time, and get the machine to themselves.
+pytest: setup ## the tests: unit, device, integration, end to end
+	$(BIN)/pytest tests $(addprefix --ignore=,$(ALONE)) -n 2 $(ARGS)
+	$(BIN)/pytest $(ALONE) $(ARGS)
+
+bench: setup ## measure; prints figures, judges nothing
+	$(BIN)/pytest tests/bench -s $(ARGS)
+
+soak: setup ## the long tests: minutes to hours
+	$(BIN)/pytest tests -m soak -s --timeout=0 $(ARGS)
+
+lock: $(READY) ## bring .venv to the newest versions pyproject.toml allows, write constraints.txt
+	$(BIN)/python -m pip install --quiet --upgrade --upgrade-strategy eager -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --upgrade --target $(VENV)/micropython-stubs \
+	  micropython-esp32-stubs
+	@{ sed '/^[^#]/d' constraints.txt; { $(BIN)/python -m pip freeze --exclude-editable; \
+	     $(BIN)/python -m pip freeze --path $(VENV)/micropython-stubs; \
+	   } | LC_ALL=C sort -f; } > $(VENV)/constraints.txt
+	@mv $(VENV)/constraints.txt constraints.txt
+	@touch $(READY)
+
+clean: ## remove what the targets made here; fetched programs stay in the cache
+	rm -rf $(VENV) build dist demo-report .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The lamppost node: boot stage, application, and the build of signed images."""

@@ -1,0 +1,1 @@
+"""The Raspberry Pi in the street cabinet: collects from its lampposts and loses no reading."""

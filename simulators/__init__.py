@@ -1,0 +1,1 @@
+"""The world around the software: parts, flash, buses, radio, streets, whole cities."""

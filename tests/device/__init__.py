@@ -1,0 +1,1 @@
+"""Device code under the real MicroPython, in both word sizes."""
