@@ -1,0 +1,216 @@
+"""What a lamppost writes down: record kinds with their fields, units and bounds.
+
+A record is a CBOR array [kind, time, field...] of integers. `time` is the end of what it covers:
+Unix seconds (UTC), or, below CLOCK_EPOCH, seconds since start of a lamppost whose clock has not
+been set. Its key everywhere is (node, epoch, sequence), which its log adds.
+"""
+
+# pyright: reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportUnknownArgumentType=false
+from . import cbor
+from .errors import ProtocolError
+
+# True only to a type checker; MicroPython has no typing module and skips annotations.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+# Times below this are seconds since start. (1,000,000,000 s = 2001-09-09, before any lamppost.)
+CLOCK_EPOCH = 1_000_000_000
+MAX_TIME = 0xFFFFFFFF
+# The largest record: kind, time and seven 32-bit fields.
+MAX_SIZE = 48
+
+BOOT = 1
+AIR = 2
+PEOPLE = 3
+ENERGY = 4
+LAMP = 5
+EVENT = 6
+STATUS = 7
+
+_U8 = 0xFF
+_U16 = 0xFFFF
+_U32 = 0xFFFFFFFF
+
+# kind: (name, ((field, unit, lowest, highest), ...))
+KINDS: "dict[int, tuple[str, tuple[tuple[str, str, int, int], ...]]]" = {
+    BOOT: (
+        "boot",
+        (
+            ("reset_cause", "code", 0, _U8),
+            ("version", "packed", 0, _U32),  # major << 24 | minor << 16 | revision
+            ("slot", "number", 0, 1),
+            ("trial", "flag", 0, 1),
+            ("boots", "count", 0, _U32),
+        ),
+    ),
+    AIR: (
+        "air",
+        (
+            ("period", "s", 1, 86400),
+            ("count", "samples", 1, _U16),
+            ("pm1", "0.1 ug/m3", 0, _U16),
+            ("pm25", "0.1 ug/m3", 0, _U16),
+            ("pm10", "0.1 ug/m3", 0, _U16),
+            ("pm25_min", "0.1 ug/m3", 0, _U16),
+            ("pm25_max", "0.1 ug/m3", 0, _U16),
+        ),
+    ),
+    PEOPLE: (
+        "people",
+        (
+            ("period", "s", 1, 86400),
+            ("towards", "people", 0, _U16),
+            ("away", "people", 0, _U16),
+            ("coverage", "per mille", 0, 1000),
+        ),
+    ),
+    ENERGY: (
+        "energy",
+        (
+            ("period", "s", 1, 86400),
+            ("total", "Wh", 0, _U32),
+            ("voltage", "0.1 V", 0, _U16),
+            ("current", "mA", 0, _U16),
+            ("power", "0.1 W", 0, _U16),
+        ),
+    ),
+    LAMP: (
+        "lamp",
+        (
+            ("level", "%", 0, 100),
+            ("reason", "code", 0, _U8),
+            ("wanted", "%", 0, 100),
+        ),
+    ),
+    EVENT: (
+        "event",
+        (
+            ("code", "code", 0, _U16),
+            ("value", "number", -(1 << 31), _U32),
+        ),
+    ),
+    STATUS: (
+        "status",
+        (
+            ("uptime", "s", 0, _U32),
+            ("heap_free", "bytes", 0, _U32),
+            ("heap_low", "bytes", 0, _U32),
+            ("rejected_frames", "count", 0, _U32),
+            ("task_restarts", "count", 0, _U32),
+            ("overwritten", "records", 0, _U32),
+        ),
+    ),
+}
+
+# Reasons of a dimming level, from weakest to strongest (TALQ: default, program, sensor, override).
+REASON_DEFAULT = 0
+REASON_PROGRAM = 1
+REASON_SENSOR = 2
+REASON_OVERRIDE = 3
+REASON_FAILSAFE = 4
+REASON_IDENTIFY = 5
+REASONS = ("default", "program", "sensor", "override", "failsafe", "identify")
+
+# Reset causes, those of MicroPython's machine.reset_cause() on the ESP32.
+RESET_CAUSES = {
+    0: "unknown",
+    1: "power on",
+    2: "hard reset",
+    3: "watchdog",
+    4: "deep sleep",
+    5: "soft reset",
+}
+
+# Event codes; the value's meaning stands beside each.
+EVENT_CLOCK_SET = 1  # seconds since start when the clock was first set
+EVENT_CLOCK_STEPPED = 2  # correction in s
+EVENT_TASK_RESTARTED = 3  # index of the task in the supervisor's order
+EVENT_TASK_HUNG = 4  # index of the task
+EVENT_LOG_OVERWRITTEN = 5  # records lost since the last such event
+EVENT_CONFIGURATION_APPLIED = 6  # its version
+EVENT_CONFIGURATION_REFUSED = 7  # its version
+EVENT_UPDATE_VERIFIED = 8  # security counter of the image
+EVENT_UPDATE_REFUSED = 9  # refusal code
+EVENT_UPDATE_CONFIRMED = 10  # slot
+EVENT_UPDATE_REVERTED = 11  # slot gone back to
+EVENT_SENSOR_LOST = 12  # kind of record that is missing
+EVENT_SENSOR_BACK = 13  # kind of record that is back
+EVENT_OVERRIDE_SET = 14  # level
+EVENT_OVERRIDE_ENDED = 15  # level it had
+EVENT_REPLAY_REFUSED = 16  # refusals so far
+EVENTS = {
+    EVENT_CLOCK_SET: "clock set",
+    EVENT_CLOCK_STEPPED: "clock stepped",
+    EVENT_TASK_RESTARTED: "task restarted",
+    EVENT_TASK_HUNG: "task hung",
+    EVENT_LOG_OVERWRITTEN: "log overwritten",
+    EVENT_CONFIGURATION_APPLIED: "configuration applied",
+    EVENT_CONFIGURATION_REFUSED: "configuration refused",
+    EVENT_UPDATE_VERIFIED: "update verified",
+    EVENT_UPDATE_REFUSED: "update refused",
+    EVENT_UPDATE_CONFIRMED: "update confirmed",
+    EVENT_UPDATE_REVERTED: "update reverted",
+    EVENT_SENSOR_LOST: "sensor lost",
+    EVENT_SENSOR_BACK: "sensor back",
+    EVENT_OVERRIDE_SET: "override set",
+    EVENT_OVERRIDE_ENDED: "override ended",
+    EVENT_REPLAY_REFUSED: "replay refused",
+}
+
+
+def encode(kind: int, time: int, *values: int) -> bytes:
+    """The bytes of one record. Raises ProtocolError when a field is missing or out of bounds."""
+    _check(kind, time, values)
+    return cbor.dumps([kind, time] + list(values))
+
+
+def decode(data: "bytes | bytearray | memoryview") -> "tuple[int, int, tuple[int, ...]]":
+    """(kind, time, values) of the bytes of one record. Raises ProtocolError for anything else."""
+    if len(data) > MAX_SIZE:
+        raise ProtocolError("record: %d bytes, at most %d" % (len(data), MAX_SIZE))
+    record = cbor.loads(data)
+    if not isinstance(record, list) or len(record) < 2:
+        raise ProtocolError("record: must be an array of kind, time and fields")
+    kind = record[0]
+    time = record[1]
+    values = tuple(record[2:])
+    _check(kind, time, values)
+    return kind, time, values
+
+
+def to_dict(data: "bytes | bytearray | memoryview") -> "dict[str, int | str]":
+    """A record's bytes as {"kind": name, "time": s, field: value, ...}. Raises ProtocolError."""
+    kind, time, values = decode(data)
+    name, fields = KINDS[kind]
+    out: dict[str, int | str] = {"kind": name, "time": time}
+    for index in range(len(fields)):
+        out[fields[index][0]] = values[index]
+    return out
+
+
+def clamp(kind: int, values: "Sequence[int]") -> "list[int]":
+    """`values` brought inside the bounds of their fields: a node must not fail to log."""
+    fields = KINDS[kind][1]
+    return [min(max(values[i], fields[i][2]), fields[i][3]) for i in range(len(fields))]
+
+
+def _check(kind: "Any", time: "Any", values: "Sequence[Any]") -> None:
+    if not isinstance(kind, int) or isinstance(kind, bool) or kind not in KINDS:
+        raise ProtocolError(f"record: unknown kind {kind!r}")
+    name, fields = KINDS[kind]
+    if not isinstance(time, int) or isinstance(time, bool) or not 0 <= time <= MAX_TIME:
+        raise ProtocolError("record %s: time must be 0 to %d, got %r" % (name, MAX_TIME, time))
+    if len(values) != len(fields):
+        raise ProtocolError(
+            "record %s: %d fields expected, got %d" % (name, len(fields), len(values))
+        )
+    for index in range(len(fields)):
+        field, unit, low, high = fields[index]
+        value = values[index]
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise ProtocolError(
+                "record %s: %s must be %d to %d %s, got %r" % (name, field, low, high, unit, value)
+            )

@@ -1,0 +1,1 @@
+"""Tests that run unchanged under CPython and under the real MicroPython: no pytest in them."""
