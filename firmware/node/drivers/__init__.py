@@ -1,0 +1,1 @@
+"""The parts on the lamppost: their bytes (pure), and bounded talk with them."""

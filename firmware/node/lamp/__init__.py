@@ -1,0 +1,1 @@
+"""The lamp: what level it should have, and how it gets there."""

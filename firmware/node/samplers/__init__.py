@@ -1,0 +1,1 @@
+"""From readings to records: one task per sensor, each on its own when its part is dead."""

@@ -1,0 +1,110 @@
+"""Footfall: people counted by direction over the people period; nothing else leaves this module."""
+
+import asyncio
+import time
+
+from protocol import records
+
+from ..drivers import vl53l1x
+from .health import Health
+from .passage import TOWARDS, A, B, Passage, Zone
+from .pause import pause
+from .period import Period
+
+# Two halves of the 16x16 array, 8 SPADs wide each; A looks at the side people come from on their
+# way towards.
+_CENTRES = {A: 167, B: 231}
+_WIDTH = 8
+_HEIGHT = 16
+_SLOT_MS = 50  # a zone's turn
+# The longest a zone may go unseen without missing somebody who runs through it.
+_GAP_MS = 250
+
+
+class PeopleSampler:
+    """The task of the ranging sensor on `i2c`, looking straight down.
+
+    A record says which share of its period was watched; a period not watched at all has no record.
+    """
+
+    def __init__(self, i2c, clock, log, settings):
+        self._sensor = vl53l1x.Vl53l1x(i2c)
+        self._log = log
+        self._health = Health(records.PEOPLE, log)
+        self._period = Period(clock, settings, "people/period")
+        self._began = time.ticks_ms()  # of the period, machine time
+        self._watched_ms = 0
+        self._towards = 0
+        self._away = 0
+
+    @property
+    def healthy(self):
+        """Whether the sensor ranges."""
+        return self._health.healthy
+
+    async def run(self, check_in):
+        """Configure the sensor and count; again after it failed."""
+        wait = 0
+        while True:
+            try:
+                await self._sensor.start(_WIDTH, _HEIGHT)
+                await self._count(check_in)
+            except OSError:
+                # Absent, or browned out: what both have in common is the remedy.
+                wait = self._health.lost()
+            began = time.ticks_ms()
+            while time.ticks_diff(time.ticks_ms(), began) < wait:
+                await pause(min(wait, 1000), check_in)
+                self._close()
+
+    async def _count(self, check_in):
+        """Look at the zones in turn until the sensor fails (OSError)."""
+        zones = {A: Zone(), B: Zone()}
+        passage = Passage()
+        zone = A
+        elapsed = 0
+        last = turn = time.ticks_ms()
+        while True:
+            check_in()
+            result = await self._sensor.range(_CENTRES[zone])
+            self._health.answered()
+            now = time.ticks_ms()
+            gap = time.ticks_diff(now, last)
+            last = now
+            elapsed += gap
+            if gap > _GAP_MS:
+                passage.reset()  # who was below may have gone, and somebody else have come
+            elif not passage.blocked:
+                self._watched_ms += gap
+            occupied = zones[zone].look(result[0] == vl53l1x.VALID, result[1])
+            blocked = passage.blocked
+            self._add(passage.update(zone, occupied, elapsed))
+            if passage.blocked and not blocked:
+                zones[A].relearn()
+                zones[B].relearn()
+            self._close()
+            zone = B if zone == A else A
+            turn = time.ticks_add(turn, _SLOT_MS)
+            wait = time.ticks_diff(turn, time.ticks_ms())
+            if wait < 0:
+                turn = time.ticks_ms()
+            await asyncio.sleep_ms(max(0, wait))
+
+    def _add(self, passed):
+        if passed == TOWARDS:
+            self._towards += 1
+        elif passed:
+            self._away += 1
+
+    def _close(self):
+        """Write the record of a period that is over, if any of it was watched."""
+        if not self._period.over():
+            return
+        lasted = self._period.restart()
+        now = time.ticks_ms()
+        machine = max(1, time.ticks_diff(now, self._began))
+        self._began = now
+        coverage = min(1000, self._watched_ms * 1000 // machine)
+        if coverage:
+            self._log.append(records.PEOPLE, lasted, self._towards, self._away, coverage)
+        self._watched_ms = self._towards = self._away = 0
