@@ -1,0 +1,164 @@
+"""The boot stage: lamp on, flash mounted, a whole slot chosen, the application started.
+
+It is burnt into the chip with the interpreter and never updated over the air, so it is small,
+imports nothing of the application, and ends in one of two ways: the application runs, or the lamp
+stays on while the console says what is needed.
+"""
+
+# Seconds between two looks at slots of which none could be started: a read may have been spoilt.
+RETRY_S = 600
+# Long enough for somebody at the console; once started, a watchdog cannot be stopped.
+HOLD_WATCHDOG_MS = 300_000
+
+
+def start(block_device, board_on, observer=None) -> None:
+    """Start the application; returns only in a test, where a reset does not end everything.
+
+    block_device: of the littlefs, 4096-byte blocks; board_on: puts the lamp on; observer: handed
+    to the application as it is.
+    """
+    try:
+        board_on()
+    except Exception as error:  # noqa: BLE001 - a lamp is on by its hardware too; go on
+        _say("the lamp could not be put on", error)
+    notice = None
+    boot = None
+    while True:
+        try:
+            from . import store
+
+            nvs = store.Nvs()
+            if notice is None:
+                notice = store.mount(block_device, nvs)
+                if notice:
+                    print("bootstage:", notice)
+            boot = _choose(nvs, notice)
+        except Exception as error:  # noqa: BLE001 - nothing may end the boot stage
+            _say("the flash cannot be used", error)
+        if boot is not None:
+            break
+        _hold("no slot holds an application that can be started")
+    _run(boot, observer)
+
+
+def _choose(nvs, notice: str):
+    """A Boot for the slot to start, None when there is none. Persists before it returns."""
+    import machine
+
+    from . import slotstate, store
+    from .boot import Boot
+
+    cause = machine.reset_cause()
+    problems = {}
+
+    def problem(slot: int) -> str:
+        if slot not in problems:
+            problems[slot] = store.problem(slot)
+            if problems[slot]:
+                print("bootstage: slot", slot, "cannot be started:", problems[slot])
+        return problems[slot]
+
+    before = store.load_state()
+    state = before or slotstate.rebuilt(
+        [_brief(slot) for slot in range(slotstate.SLOTS)],
+        nvs.number("active", -1),
+        nvs.number("counter", 0),
+    )
+    new, slot, trial = slotstate.choose(
+        state, problem, _cause_text(cause), cause == machine.WDT_RESET
+    )
+    if slot is None:
+        return None
+    if new != before:
+        try:
+            store.save_state(new)
+        except OSError as error:
+            _say("the state cannot be written", error)
+            if trial:
+                # Uncounted, it could be started for ever.
+                new, slot, trial = slotstate.without_trial(new, problem)
+                if slot is None:
+                    return None
+    if new["reverted"]:
+        print("bootstage:", new["reverted"])
+    return Boot(new, slot, trial, cause, nvs, notice)
+
+
+def _brief(slot: int):
+    """(security counter, version) of a slot for a lost state, None when it cannot be started."""
+    from . import store
+
+    if store.problem(slot):
+        return None
+    head = store.load_slot(slot)
+    return None if head is None else (head["counter"], head["version"])
+
+
+def _run(boot, observer) -> None:
+    """Run the application; when it ends, count that and reset."""
+    import sys
+    import time
+
+    import machine
+
+    from . import store
+
+    print("bootstage: starting slot", boot.slot, "on trial" if boot.trial else "")
+    sys.path.insert(0, store.folder(boot.slot))
+    try:
+        import node.app
+
+        node.app.start(boot, observer)
+        text = "it returned"
+    except Exception as error:  # noqa: BLE001 - whatever it is, the node has to start again
+        sys.print_exception(error)
+        text = "%s: %s" % (type(error).__name__, error)
+    pause = 10
+    try:
+        pause = boot.stopped(text)
+    except Exception as error:  # noqa: BLE001 - a full flash must not keep the node from starting
+        _say("the stop cannot be counted", error)
+    for _ in range(pause):
+        time.sleep_ms(1000)
+        _feed(60_000)
+    machine.reset()
+
+
+def _hold(what: str) -> None:
+    """Keep the lamp on for RETRY_S, feeding the watchdog; the console says what is needed."""
+    import time
+
+    for second in range(RETRY_S):
+        if second % 60 == 0:
+            _say(what, "connect a computer here and flash the node again; the lamp stays on")
+        _feed(HOLD_WATCHDOG_MS)
+        time.sleep_ms(1000)
+
+
+def _feed(timeout_ms: int) -> None:
+    """Feed the watchdog; one that runs since before a soft reset would bite otherwise."""
+    import machine
+
+    try:
+        machine.WDT(timeout=timeout_ms).feed()
+    except Exception as error:  # noqa: BLE001 - without a watchdog there is nothing to feed
+        _say("no watchdog", error)
+
+
+def _cause_text(cause: int) -> str:
+    import machine
+
+    for name, text in (
+        ("PWRON_RESET", "power-on"),
+        ("HARD_RESET", "hard reset"),
+        ("WDT_RESET", "watchdog"),
+        ("DEEPSLEEP_RESET", "deep sleep"),
+        ("SOFT_RESET", "soft reset"),
+    ):
+        if cause == getattr(machine, name, None):
+            return text
+    return "cause %s" % cause
+
+
+def _say(what: str, detail) -> None:
+    print("bootstage: %s: %s" % (what, detail))

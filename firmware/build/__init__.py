@@ -1,0 +1,34 @@
+"""Building releases and factory flash images; `python -m firmware.build` is the command line.
+
+A release is ``sign(build_unsigned("1.0.0", "esp32s3-ref", 1), load_key(path))``; a node's flash is
+``with_identity(base_image(release), identity).flash``.
+"""
+
+from firmware.build.errors import BuildError
+from firmware.build.flash import FLASH_SIZE, FactoryFlash, base_image, with_identity
+from firmware.build.image import DEFAULT_BOARD, ImageInfo, build_unsigned, inspect, sign
+from firmware.build.keys import (
+    PrivateKey,
+    PublicKey,
+    generate_key,
+    load_key,
+    load_public_key,
+)
+
+__all__ = [
+    "DEFAULT_BOARD",
+    "FLASH_SIZE",
+    "BuildError",
+    "FactoryFlash",
+    "ImageInfo",
+    "PrivateKey",
+    "PublicKey",
+    "base_image",
+    "build_unsigned",
+    "generate_key",
+    "inspect",
+    "load_key",
+    "load_public_key",
+    "sign",
+    "with_identity",
+]

