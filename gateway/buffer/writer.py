@@ -1,0 +1,124 @@
+"""The one thread that writes: jobs from everywhere, as many as wait in one transaction.
+
+A commit costs a flush to the disk; sharing it among the jobs that came meanwhile (group commit) is
+what lets many lampposts be served from a memory card. Each job stands alone: one that raises is
+rolled back by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from gateway.buffer.database import Database
+from gateway.errors import BufferUnavailable
+
+T = TypeVar("T")
+# Bounds how long a transaction, and with it the wait of its first job, can grow.
+_MOST_JOBS = 256
+
+
+@dataclass
+class _Job:
+    run: Callable[[Database], Any]
+    future: asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop
+    result: Any = None
+    error: BaseException | None = field(default=None)
+
+    def settle(self) -> None:
+        if self.future.done():
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.result)
+
+
+class Writer:
+    """Runs jobs against `database`, each in a transaction that is durable when its future is done.
+
+    `on_damage` is called from the writer's thread when the file itself turns out to be damaged.
+    """
+
+    def __init__(self, database: Database, on_damage: Callable[[str], None]) -> None:
+        self._database = database
+        self._on_damage = on_damage
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="buffer-writer", daemon=True)
+        self.commits = 0
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def submit(self, run: Callable[[Database], T]) -> asyncio.Future[T]:
+        """Have `run` done in a transaction; the future is set after the commit.
+
+        It fails with what `run` raised, or with BufferUnavailable when the commit failed.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._jobs.put(_Job(run, future, loop))
+        return future
+
+    def close(self) -> None:
+        """Do the jobs that wait, then stop the thread and close the database."""
+        self._jobs.put(None)
+        self._thread.join()
+        self._database.conn.close()
+
+    def _work(self) -> None:
+        while True:
+            job = self._jobs.get()
+            if job is None:
+                return
+            batch = [job]
+            last = False
+            while len(batch) < _MOST_JOBS and not self._jobs.empty():
+                more = self._jobs.get()
+                if more is None:
+                    last = True
+                    break
+                batch.append(more)
+            self._transact(batch)
+            if last:
+                return
+
+    def _transact(self, batch: list[_Job]) -> None:
+        try:
+            with self._database.atomic():
+                for job in batch:
+                    self._run(job)
+            self.commits += 1
+        except Exception as error:  # noqa: BLE001 - the thread must outlive any failure
+            for job in batch:
+                job.error = job.error or BufferUnavailable(f"the database cannot commit: {error}")
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in (
+                sqlite3.SQLITE_CORRUPT,
+                sqlite3.SQLITE_NOTADB,
+            ):
+                self._on_damage(str(error))
+        for job in batch:
+            try:
+                job.loop.call_soon_threadsafe(job.settle)
+            except RuntimeError:
+                # The loop is closed: nobody waits for this result any more.
+                continue
+
+    def _run(self, job: _Job) -> None:
+        try:
+            with self._database.atomic():
+                job.result = job.run(self._database)
+        except (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError) as error:
+            job.error = error
+        except sqlite3.Error:
+            # Space, I/O or damage: it concerns the whole transaction.
+            raise
+        except Exception as error:  # noqa: BLE001 - handed to whoever waits for the job
+            job.error = error

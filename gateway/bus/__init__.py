@@ -1,0 +1,1 @@
+"""The RS-485 side: ports, turns on the line, sealed exchanges, polling."""

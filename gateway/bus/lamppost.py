@@ -1,0 +1,81 @@
+"""What the gateway knows of one lamppost, while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from gateway.buffer.records import Position
+from gateway.bus.session import Session
+from gateway.logs import Logger
+from protocol import records
+
+LinkState = Literal["up", "silent"]
+
+
+class Lamppost:
+    """One lamppost: identity, link, place in its log, and the last facts it gave."""
+
+    def __init__(
+        self, node: bytes, name: str, bus: str, address: int, session: Session, log: Logger
+    ) -> None:
+        self.node = node
+        self.name = name
+        self.bus = bus
+        self.address = address
+        self.session = session
+        self.log = log
+        # Called when something the city should know has changed.
+        self.changed: Callable[[], None] = lambda: None
+
+        self.link: LinkState = "silent"
+        self.last_heard = 0  # street time, 0 never
+        self.failures = 0  # in a row
+        self.refused_replies = 0
+        self.next_due = 0.0  # machine time
+        self.last_asked = 0.0
+
+        # Next to read; and up to where it is committed (exclusive). The first runs ahead of the
+        # second while commits are under way.
+        self.position = Position(0, 0)
+        self.committed = Position(0, 0)
+        self.told: Position | None = None  # acknowledged to the lamppost (exclusive)
+        self.commits_pending = 0
+        self.backlog = 0
+
+        self.facts: dict[str, Any] | None = None
+        self.facts_at = 0.0  # machine time, 0: not since this start
+        self.level: int | None = None
+        self.wants_facts = True
+
+    @property
+    def id(self) -> str:
+        """The node id as text."""
+        return self.node.hex()
+
+    def heard(self, street_time: int) -> None:
+        """It answered, and it was really it."""
+        self.last_heard = street_time
+        self.failures = 0
+        if self.link != "up":
+            self.link = "up"
+            self.wants_facts = True
+            self.log.info("lamppost up")
+            self.changed()
+
+    def take_facts(self, status: dict[str, Any], now: float) -> None:
+        """Keep the STATUS reply `status` (as parsed), in a form that JSON can carry."""
+        facts: dict[str, Any] = {
+            key: value.hex() if isinstance(value, bytes) else value for key, value in status.items()
+        }
+        self.wants_facts = False
+        self.facts_at = now
+        previous, self.facts = self.facts, facts
+        self.level = facts["level"]
+        if previous != facts:
+            self.changed()
+
+    def reason_text(self) -> str:
+        """Why the lamp has its level."""
+        code = self.facts["reason"] if self.facts else 0
+        return records.REASONS[code] if code < len(records.REASONS) else str(code)

@@ -1,0 +1,164 @@
+"""The requests the gateway makes of lampposts, by name.
+
+Standard groups use the message classes of `smp`; group 64 those of `protocol.messages`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from smp import header as smpheader
+from smp.exceptions import SMPException
+from smp.image_management import (
+    ImageStatesReadRequest,
+    ImageStatesReadResponse,
+    ImageStatesWriteRequest,
+)
+from smp.os_management import ResetWriteRequest
+from smp.settings_management import WriteSettingRequest
+from smpclient import SMPClient
+from smpclient.exceptions import SMPClientException
+
+from gateway.bus.lamppost import Lamppost
+from gateway.bus.smp_transport import BusTransport
+from gateway.bus.turns import Traffic
+from gateway.errors import BadReply, NodeRefused
+from protocol import configuration, messages, smp
+from protocol.errors import ProtocolError
+
+# Writing flash, or looking through a whole image, takes a lamppost longer than an answer does.
+FLASH_PATIENCE_S = 2.0
+# smpclient's own timeout includes waiting for the line; ours are the ones that count.
+CLIENT_TIMEOUT_S = 300.0
+
+
+def _read(command: int, body: dict[str, Any]) -> bytes:
+    return smp.pack(smp.OP_READ, smp.GROUP_STREET, 0, command, body)
+
+
+def _write(command: int, body: dict[str, Any]) -> bytes:
+    return smp.pack(smp.OP_WRITE, smp.GROUP_STREET, 0, command, body)
+
+
+def readings(
+    epoch: int, seq: int, limit: int, acknowledged: tuple[int, int] | None, time: int | None
+) -> bytes:
+    """The message that asks for records."""
+    return _read(
+        messages.READINGS, messages.readings_request(epoch, seq, limit, acknowledged, time)
+    )
+
+
+def lamp(level: int | None, seconds: int) -> bytes:
+    """The message that overrides the lamp."""
+    return _write(messages.LAMP, messages.lamp_request(level, seconds))
+
+
+def identify(seconds: int) -> bytes:
+    """The message that makes the lamp blink."""
+    return _write(messages.IDENTIFY, messages.identify_request(seconds))
+
+
+async def status(lamppost: Lamppost, attempts: int | None = None) -> dict[str, Any]:
+    """Read STATUS, sealed. Raises as Session.ask does."""
+    body = await lamppost.session.ask(_read(messages.STATUS, {}), Traffic.POLL, attempts=attempts)
+    try:
+        parsed = messages.parse_status(body)
+    except ProtocolError as error:
+        raise BadReply(f"status: {error}") from error
+    if parsed["id"] != lamppost.node:
+        raise BadReply(f"status of {parsed['id'].hex()} from the address of {lamppost.id}")
+    return parsed
+
+
+async def configure(lamppost: Lamppost, version: int, values: dict[str, Any]) -> None:
+    """Write a configuration. Raises NodeRefused with the lamppost's reason, and as Session.ask."""
+    request = WriteSettingRequest(
+        name="configuration", val=configuration.document(version, values), sequence=0
+    )
+    await lamppost.session.ask(bytes(request), Traffic.TRANSFER, patience_s=FLASH_PATIENCE_S)
+
+
+async def start_on_next_reset(lamppost: Lamppost, image_hash: bytes) -> None:
+    """Mark an uploaded image for a trial. Raises as Session.ask does."""
+    request = ImageStatesWriteRequest(hash=image_hash, confirm=False, sequence=0)
+    await lamppost.session.ask(bytes(request), Traffic.TRANSFER, patience_s=FLASH_PATIENCE_S)
+
+
+async def reset(lamppost: Lamppost) -> None:
+    """Restart the lamppost, once. Raises Unsettled when it may have happened, else as ask."""
+    await lamppost.session.ask(
+        bytes(ResetWriteRequest(sequence=0)), Traffic.TRANSFER, idempotent=False
+    )
+
+
+async def images(lamppost: Lamppost) -> list[dict[str, Any]]:
+    """The image slots: slot, version, hash, active, confirmed, pending. Sealed: acted upon."""
+    request = bytes(ImageStatesReadRequest(sequence=0))
+    body = await lamppost.session.ask(request, Traffic.TRANSFER)
+    header = smpheader.Header(
+        op=smpheader.OP.READ_RSP,
+        version=smpheader.Version.V2,
+        flags=smpheader.Flag(0),
+        length=0,
+        group_id=smpheader.GroupId.IMAGE_MANAGEMENT,
+        sequence=0,
+        command_id=smpheader.CommandId.ImageManagement.STATE,
+    )
+    try:
+        parsed = ImageStatesReadResponse(header=header, smp_data=b"", **body)
+    except (ValueError, TypeError, SMPException) as error:
+        raise BadReply(f"image state: {error}") from error
+    return [state.model_dump() for state in parsed.images]
+
+
+class Upload:
+    """One image going to one lamppost, by smpclient's own upload over the bus.
+
+    `offset` is how far the lamppost has it; the upload resumes where the lamppost says.
+    """
+
+    def __init__(self, lamppost: Lamppost, image: bytes) -> None:
+        self._transport = BusTransport(lamppost.session, FLASH_PATIENCE_S)
+        self._lamppost = lamppost
+        self._image = image
+        self.offset = 0
+
+    async def run(self, progressed: Callable[[], None]) -> None:
+        """Upload to the end, calling `progressed()` after each chunk.
+
+        Raises NodeRefused, BadReply, NoReply, PortUnavailable.
+        """
+        client = SMPClient(self._transport, self._lamppost.id, CLIENT_TIMEOUT_S)
+        stalled = 0
+        try:
+            await client.connect()
+            async for offset in client.upload(
+                self._image,
+                first_timeout_s=CLIENT_TIMEOUT_S,
+                subsequent_timeout_s=CLIENT_TIMEOUT_S,
+            ):
+                if not 0 <= offset <= len(self._image):
+                    raise BadReply(f"upload offset {offset} of {len(self._image)}")
+                # The same offset again is a chunk lost and asked for again; for ever is a fault.
+                stalled = stalled + 1 if offset <= self.offset else 0
+                if stalled > 10:
+                    raise BadReply(f"the upload does not move beyond offset {offset}")
+                self.offset = offset
+                progressed()
+        except SMPClientException as error:
+            raise self._refusal(error) from error
+        except (ValueError, SMPException) as error:
+            raise BadReply(f"upload: {error}") from error
+
+    def _refusal(self, error: Exception) -> Exception:
+        try:
+            body = smp.unpack(self._transport.last_reply)[4]
+        except ProtocolError as malformed:
+            return BadReply(f"upload: {malformed}")
+        refusal = smp.error_of(body)
+        if refusal is None:
+            return BadReply(f"upload: {error}")
+        reason = body.get("rsn")
+        return NodeRefused(*refusal, reason if isinstance(reason, str) else "")

@@ -1,0 +1,228 @@
+"""Polling one bus: every lamppost in turn, the busy ones without a pause, the silent ones seldom.
+
+A poll asks for records from a position and carries the acknowledgement of what has been committed
+since the last. The next request leaves while the last batch is still being committed; a lamppost
+whose commits lag is passed over until they are done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+from gateway.buffer.records import Batch, Position, Records
+from gateway.bus import management
+from gateway.bus.lamppost import Lamppost
+from gateway.bus.port import Port
+from gateway.bus.readings import batch_of
+from gateway.bus.turns import Traffic
+from gateway.clock import StreetClock
+from gateway.errors import (
+    BadReply,
+    BufferUnavailable,
+    CursorMoved,
+    NodeRefused,
+    NoReply,
+    PortUnavailable,
+    SealBroken,
+)
+from gateway.logs import Logger, Trouble
+from protocol.messages import MAX_RECORD_BYTES
+
+# Failures in a row after which a lamppost counts as silent.
+SILENT_AFTER = 3
+_FIRST_RETRY_S = 0.2
+_FACTS_EVERY_S = 900.0
+# Batches of one lamppost that may be on their way to the disk.
+_MOST_COMMITS = 2
+_COMMIT_RETRY_S = 1.0
+# Beyond every record: nothing is returned, the acknowledgement and the time still count.
+_END = Position(0xFFFFFFFF, 0xFFFFFFFF)
+
+
+class Poller:
+    """Polls `lampposts`, all on the bus of `port`, into `records`.
+
+    idle_s: pause between polls of a lamppost that has nothing waiting; silent_most_s: longest
+    pause between attempts at a silent one. Both machine time.
+    """
+
+    def __init__(
+        self,
+        lampposts: Sequence[Lamppost],
+        port: Port,
+        records: Records,
+        clock: StreetClock,
+        idle_s: float,
+        silent_most_s: float,
+        log: Logger,
+    ) -> None:
+        self._lampposts = lampposts
+        self._port = port
+        self._records = records
+        self._clock = clock
+        self._idle = idle_s
+        self._silent_most = silent_most_s
+        self._log = log
+        self._wake = asyncio.Event()
+        self._commits: set[asyncio.Task[None]] = set()
+        self._full = Trouble(log, "buffer full: lampposts keep their records")
+        self._storage = Trouble(log, "records cannot be committed")
+        self._retry_commits_at = 0.0
+
+    def wake(self) -> None:
+        """Look again who is due."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Poll until cancelled."""
+        try:
+            while True:
+                if not self._port.opened.is_set():
+                    await self._without_port()
+                self._wake.clear()
+                lamppost, wait = self._next(time.monotonic())
+                if lamppost is not None:
+                    await self._visit(lamppost)
+                    continue
+                try:
+                    await asyncio.wait_for(self._wake.wait(), wait)
+                except TimeoutError:
+                    continue
+        finally:
+            if self._commits:
+                await asyncio.wait(self._commits)
+
+    def _next(self, now: float) -> tuple[Lamppost | None, float]:
+        """The due lamppost that has waited longest; else None and how long until one is due."""
+        ready = [item for item in self._lampposts if item.commits_pending < _MOST_COMMITS]
+        due = [item for item in ready if item.next_due <= now]
+        if due:
+            return min(due, key=lambda item: item.last_asked), 0.0
+        # A lamppost whose commits lag wakes us when they are done.
+        return None, max(0.001, min((item.next_due - now for item in ready), default=60.0))
+
+    async def _without_port(self) -> None:
+        try:
+            await asyncio.wait_for(self._port.opened.wait(), 5.0)
+        except TimeoutError:
+            for lamppost in self._lampposts:
+                self._fell_silent(lamppost, "the bus's port is not open")
+
+    async def _visit(self, lamppost: Lamppost) -> None:
+        lamppost.last_asked = time.monotonic()
+        try:
+            if lamppost.wants_facts or lamppost.last_asked > lamppost.facts_at + _FACTS_EVERY_S:
+                await self._facts(lamppost)
+                lamppost.next_due = 0.0
+            else:
+                await self._poll(lamppost)
+        except (NoReply, PortUnavailable) as error:
+            self._failed(lamppost, str(error))
+        except BufferUnavailable as error:
+            # No sealing counter could be reserved. The disk is at fault, not the lamppost.
+            self._storage.failed(error=str(error))
+            lamppost.next_due = time.monotonic() + _COMMIT_RETRY_S
+        except (NodeRefused, BadReply, SealBroken) as error:
+            lamppost.refused_replies += 1
+            self._failed(lamppost, str(error))
+
+    def _attempts(self, lamppost: Lamppost) -> int | None:
+        # A silent lamppost gets one attempt: the others are waiting for the line.
+        return None if lamppost.link == "up" else 1
+
+    async def _facts(self, lamppost: Lamppost) -> None:
+        status = await management.status(lamppost, self._attempts(lamppost))
+        lamppost.heard(self._clock.now())
+        lamppost.take_facts(status, time.monotonic())
+        ends = Position(status["epoch"], status["next_sequence"])
+        if ends < lamppost.position and not lamppost.commits_pending:
+            # Its log was made anew (flash replaced or reformatted); waiting for the old position
+            # would lose everything until it is reached again.
+            lamppost.log.warning(
+                "lamppost's log begins again", read_up_to=lamppost.position, log_ends=ends
+            )
+            try:
+                await self._records.restart(lamppost.node)
+            except BufferUnavailable as error:
+                self._storage.failed(error=str(error))
+                lamppost.wants_facts = True
+                return
+            lamppost.position = lamppost.committed = Position(0, 0)
+            lamppost.told = None
+
+    async def _poll(self, lamppost: Lamppost) -> None:
+        paused = self._paused()
+        asked = _END if paused else lamppost.position
+        committed = lamppost.committed
+        acknowledge = None
+        if committed != lamppost.told and committed.seq > 0:
+            acknowledge = (committed.epoch, committed.seq - 1)
+        message = management.readings(
+            *asked, MAX_RECORD_BYTES, acknowledge, self._clock.now() or None
+        )
+        body = await lamppost.session.ask(message, Traffic.POLL, attempts=self._attempts(lamppost))
+        reply = batch_of(lamppost.node, asked, body)
+        lamppost.heard(self._clock.now())
+        if acknowledge is not None:
+            lamppost.told = committed
+        if lamppost.facts is None or reply.generation != lamppost.facts["generation"]:
+            lamppost.wants_facts = True
+        if reply.level != lamppost.level:
+            lamppost.level = reply.level
+            lamppost.changed()
+        if paused:
+            lamppost.next_due = time.monotonic() + self._idle
+            return
+        lamppost.backlog = reply.waiting
+        if reply.batch is not None:
+            if reply.batch.missed:
+                lamppost.log.warning("lamppost no longer had records", missed=reply.batch.missed)
+            lamppost.position = reply.batch.next
+            self._start_commit(lamppost, reply.batch)
+        busy = reply.waiting > 0 and reply.batch is not None
+        lamppost.next_due = 0.0 if busy or lamppost.wants_facts else time.monotonic() + self._idle
+
+    def _paused(self) -> bool:
+        if self._records.full:
+            self._full.failed(bytes=self._records.bytes)
+            return True
+        self._full.over()
+        return time.monotonic() < self._retry_commits_at
+
+    def _start_commit(self, lamppost: Lamppost, batch: Batch) -> None:
+        lamppost.commits_pending += 1
+        task = asyncio.create_task(self._commit(lamppost, batch))
+        self._commits.add(task)
+        task.add_done_callback(self._commits.discard)
+
+    async def _commit(self, lamppost: Lamppost, batch: Batch) -> None:
+        try:
+            await self._records.add(batch)
+            lamppost.committed = batch.next
+            self._storage.over()
+        except (BufferUnavailable, CursorMoved) as error:
+            # Read again from what is committed; the lamppost still has it.
+            lamppost.position = lamppost.committed
+            if isinstance(error, BufferUnavailable):
+                self._storage.failed(error=str(error))
+                self._retry_commits_at = time.monotonic() + _COMMIT_RETRY_S
+        finally:
+            lamppost.commits_pending -= 1
+            self._wake.set()
+
+    def _failed(self, lamppost: Lamppost, why: str) -> None:
+        lamppost.failures += 1
+        pause = min(self._silent_most, _FIRST_RETRY_S * 2 ** min(lamppost.failures - 1, 20))
+        lamppost.next_due = time.monotonic() + pause
+        if lamppost.failures >= SILENT_AFTER:
+            self._fell_silent(lamppost, why)
+
+    def _fell_silent(self, lamppost: Lamppost, why: str) -> None:
+        if lamppost.link == "silent":
+            lamppost.log.debug("lamppost still silent", why=why, failures=lamppost.failures)
+            return
+        lamppost.link = "silent"
+        lamppost.log.warning("lamppost silent", why=why)
+        lamppost.changed()

@@ -1,0 +1,123 @@
+"""Commands from the city, carried out at most once and not after they expire."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from gateway.buffer.state import State
+from gateway.bus import management
+from gateway.bus.lamppost import Lamppost
+from gateway.bus.turns import Traffic
+from gateway.clock import StreetClock
+from gateway.errors import GatewayError
+from gateway.logs import Logger
+from protocol.messages import MAX_IDENTIFY_SECONDS, MAX_LAMP_SECONDS
+
+LARGEST = 4096
+# Someone stands in the street and waits for the lamp to blink; later it would only puzzle.
+_IDENTIFY_WITHIN_S = 60
+_AT_ONCE_PER_LAMPPOST = 8
+
+
+class Expired(GatewayError):
+    """The command's time was over before it could be sent."""
+
+
+class _Lamp(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+    command: Literal["lamp"]
+    level: Annotated[int, Field(ge=0, le=100)] | None
+    seconds: Annotated[int, Field(ge=1, le=MAX_LAMP_SECONDS)] = 3600
+    expires: Annotated[int, Field(ge=0)]
+
+
+class _Identify(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+    command: Literal["identify"]
+    seconds: Annotated[int, Field(ge=0, le=MAX_IDENTIFY_SECONDS)]
+    expires: Annotated[int, Field(ge=0)] | None = None
+
+
+_Command = TypeAdapter[_Lamp | _Identify](
+    Annotated[_Lamp | _Identify, Field(discriminator="command")]
+)
+
+
+class Commands:
+    """Carries out commands; `lampposts` by node id."""
+
+    def __init__(
+        self, lampposts: Mapping[bytes, Lamppost], state: State, clock: StreetClock, log: Logger
+    ) -> None:
+        self._lampposts = lampposts
+        self._state = state
+        self._clock = clock
+        self._log = log
+        self._tasks: dict[asyncio.Task[None], bytes] = {}
+        self.done = 0
+        self.refused = 0
+
+    async def received(self, node: bytes, payload: bytes) -> None:
+        """A command for `node`. It is noted on disk before it is sent: a repeat is not another."""
+        lamppost = self._lampposts[node]
+        try:
+            if len(payload) > LARGEST:
+                raise ValueError(f"{len(payload)} bytes, at most {LARGEST}")
+            command = _Command.validate_python(json.loads(payload))
+        except (ValueError, ValidationError, RecursionError) as error:
+            self.refused += 1
+            lamppost.log.warning("command refused", why=str(error))
+            return
+        now = self._clock.now()
+        expires = command.expires
+        if expires is None:
+            expires = now + _IDENTIFY_WITHIN_S
+        elif not await self._state.first_time(
+            sha256(node + payload).digest(), max(expires, now), now
+        ):
+            return
+        if sum(1 for other in self._tasks.values() if other == node) >= _AT_ONCE_PER_LAMPPOST:
+            self.refused += 1
+            lamppost.log.warning("command refused", why="too many are waiting for this lamppost")
+            return
+        task = asyncio.create_task(self._carry_out(lamppost, command, expires))
+        self._tasks[task] = node
+        task.add_done_callback(lambda finished: self._tasks.pop(finished, None))
+
+    async def close(self) -> None:
+        """Give up what is still waiting."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _carry_out(
+        self, lamppost: Lamppost, command: _Lamp | _Identify, expires: int
+    ) -> None:
+        if isinstance(command, _Lamp):
+            message = management.lamp(command.level, command.seconds)
+        else:
+            message = management.identify(command.seconds)
+
+        def still_wanted() -> None:
+            if self._clock.now() > expires:
+                raise Expired(f"expired at {expires}")
+
+        log = lamppost.log.bind(command=command.command)
+        try:
+            await lamppost.session.ask(
+                message, Traffic.COMMAND, idempotent=False, just_before=still_wanted
+            )
+        except GatewayError as error:
+            self.refused += 1
+            log.warning("command not carried out", why=str(error))
+            return
+        self.done += 1
+        lamppost.wants_facts = True
+        lamppost.next_due = 0.0
+        log.info("command carried out")

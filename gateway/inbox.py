@@ -1,0 +1,60 @@
+"""What the broker sends, handed to whom it concerns."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from gateway.commands import Commands
+from gateway.desired import Configurations
+from gateway.errors import GatewayError
+from gateway.logs import Logger
+from gateway.updates.images import Images
+from gateway.updates.manager import Updates
+from gateway.uplink.topics import Topics, parse_release
+
+
+class Inbox:
+    """Sorts messages by topic. A message that cannot be used is logged and counted, never fatal."""
+
+    def __init__(
+        self,
+        topics: Topics,
+        nodes: Collection[bytes],
+        configurations: Configurations,
+        updates: Updates,
+        commands: Commands,
+        images: Images,
+        log: Logger,
+    ) -> None:
+        self._topics = topics
+        self._nodes = nodes
+        self._configurations = configurations
+        self._updates = updates
+        self._commands = commands
+        self._images = images
+        self._log = log
+        self.refused = 0
+
+    async def received(self, topic: str, payload: bytes) -> None:
+        """Take one message."""
+        image = parse_release(topic)
+        if image is not None:
+            await self._images.received(image, payload)
+            return
+        addressed = self._topics.parse(topic)
+        if addressed is None or addressed.node not in self._nodes:
+            self.refused += 1
+            self._log.warning("message for no lamppost of this gateway", topic=topic[:200])
+            return
+        try:
+            match addressed.leaf:
+                case "desired/configuration":
+                    await self._configurations.received(addressed.node, payload)
+                case "desired/release":
+                    await self._updates.received(addressed.node, payload)
+                case _:
+                    await self._commands.received(addressed.node, payload)
+        except GatewayError as error:
+            # The disk, most likely. What is desired is retained and comes again.
+            self.refused += 1
+            self._log.error("message not taken", topic=topic, why=str(error))

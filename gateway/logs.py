@@ -1,0 +1,75 @@
+"""Structured logs: key=value for people, JSON for machines, one line an event, on stderr."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any, Literal
+
+import structlog
+
+Logger = structlog.stdlib.BoundLogger
+
+
+def set_up(level: str, form: Literal["text", "json"]) -> None:
+    """Send this process's logs to stderr. `level` is a name of the logging module's."""
+    renderer: Any = (
+        structlog.processors.JSONRenderer()
+        if form == "json"
+        else structlog.processors.LogfmtRenderer(
+            key_order=["timestamp", "level", "event"], bool_as_flag=False
+        )
+    )
+    shared: list[Any] = [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level.upper())
+    # It logs as an error what we report better ourselves, once and with the lamppost's name.
+    logging.getLogger("smpclient").setLevel(logging.CRITICAL)
+
+
+def get(**context: object) -> Logger:
+    """A logger with `context` in each of its lines."""
+    return structlog.get_logger("gateway").bind(**context)
+
+
+class Trouble:
+    """A failure that repeats: a warning the first time, debug after that, info when it is over."""
+
+    def __init__(self, log: Logger, event: str) -> None:
+        self._log = log
+        self._event = event
+        self.failures = 0
+
+    def failed(self, **details: object) -> None:
+        """Note a failure."""
+        self.failures += 1
+        say = self._log.warning if self.failures == 1 else self._log.debug
+        say(self._event, failures=self.failures, **details)
+
+    def over(self, **details: object) -> None:
+        """Note that it works (again)."""
+        if self.failures:
+            self._log.info(f"{self._event}: over", failures=self.failures, **details)
+        self.failures = 0

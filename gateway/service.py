@@ -1,0 +1,251 @@
+"""The gateway, put together. Nothing else here: every part receives what it needs."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from importlib.metadata import PackageNotFoundError, version
+
+from gateway import logs
+from gateway.buffer.database import open_checked
+from gateway.buffer.records import Position, Records
+from gateway.buffer.state import State
+from gateway.buffer.writer import Writer
+from gateway.bus.lamppost import Lamppost
+from gateway.bus.poller import Poller
+from gateway.bus.port import Port
+from gateway.bus.session import Session
+from gateway.bus.transaction import Line
+from gateway.bus.turns import Turns
+from gateway.clock import StreetClock
+from gateway.commands import Commands
+from gateway.config import BusSection, Configuration
+from gateway.desired import Configurations
+from gateway.errors import BufferUnavailable, GatewayError
+from gateway.inbox import Inbox
+from gateway.logs import Logger
+from gateway.reported import Reporter
+from gateway.updates.images import Images
+from gateway.updates.manager import Updates
+from gateway.uplink.drain import Drain
+from gateway.uplink.link import Link
+from gateway.uplink.topics import Topics
+
+DATABASE = "gateway.db"
+_SWEEP_S = 30.0
+_DAY_S = 86_400
+
+
+class DatabaseDamaged(GatewayError):
+    """The database turned out damaged while running; a restart sets it aside."""
+
+
+def program_version() -> str:
+    """The version of this program."""
+    try:
+        return version("lamplighter")
+    except PackageNotFoundError:
+        return "0"
+
+
+async def run(configuration: Configuration) -> None:
+    """Run until SIGTERM or SIGINT. Raises OSError and GatewayError when it cannot go on."""
+    log = logs.get()
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    damaged: asyncio.Future[None] = loop.create_future()
+
+    def on_damage(why: str) -> None:
+        loop.call_soon_threadsafe(
+            lambda: damaged.done() or damaged.set_exception(DatabaseDamaged(why))
+        )
+
+    path = configuration.gateway.data_dir / DATABASE
+    writer = Writer(open_checked(path, log), on_damage)
+    writer.start()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        records = Records(writer, path, configuration.buffer.max_bytes)
+        try:
+            await _serve(configuration, records, State(writer), stop, damaged, log)
+        finally:
+            records.close()
+    finally:
+        writer.close()
+        damaged.cancel()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+    log.info("stopped")
+
+
+async def _serve(
+    configuration: Configuration,
+    records: Records,
+    state: State,
+    stop: asyncio.Event,
+    damaged: asyncio.Future[None],
+    log: Logger,
+) -> None:
+    clock = configuration.clock.make()
+    topics = Topics(configuration.gateway.id)
+    mqtt = configuration.mqtt
+    drain = Drain(records, topics.records, mqtt.in_flight, mqtt.require_subscriber, log)
+    link = Link(configuration.gateway.id, program_version(), mqtt, clock, drain, log)
+    ports = {
+        name: Port(bus.port, bus.baud, bus.rs485, log.bind(bus=name))
+        for name, bus in configuration.bus.items()
+    }
+    lampposts = _lampposts(configuration, ports, state, log)
+
+    reporter: Reporter
+
+    def changed(node: bytes) -> None:
+        reporter.touch(node)
+
+    configurations = Configurations(state, changed, log)
+    images = Images(configuration.gateway.data_dir / "releases", link, log)
+    updates = Updates(configuration, lampposts, images, state, changed, log)
+    commands = Commands(lampposts, state, clock, log)
+    reporter = Reporter(
+        lampposts.values(),
+        link,
+        topics,
+        clock,
+        configurations.describe,
+        updates.describe,
+        mqtt.report_interval_s,
+    )
+    inbox = Inbox(topics, lampposts, configurations, updates, commands, images, log)
+
+    positions = await records.load()
+    facts = await state.facts()
+    await configurations.load(lampposts.values())
+    news = _News(state, lampposts, configurations, updates, reporter)
+    for lamppost in lampposts.values():
+        start = positions.get(lamppost.node, Position(0, 0))
+        lamppost.position = lamppost.committed = start
+        lamppost.facts = facts.get(lamppost.node)
+        lamppost.changed = lambda node=lamppost.node: news.changed(node)
+    await updates.load()
+    link.on_message = inbox.received
+    link.publishers = [reporter.run]
+    log.info("started", lampposts=len(lampposts), buffered=records.rows)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(coroutine)
+                for coroutine in (
+                    link.run(), updates.run(), news.run(), _sweep(records, configuration, log)
+                )
+            ]  # fmt: skip
+            for name, bus in configuration.bus.items():
+                mine = [lamppost for lamppost in lampposts.values() if lamppost.bus == name]
+                poller = _poller(bus, mine, ports[name], records, clock, log.bind(bus=name))
+                tasks.append(group.create_task(ports[name].run()))
+                tasks.append(group.create_task(poller.run()))
+                tasks.append(group.create_task(configurations.run(mine)))
+            await asyncio.wait(
+                [asyncio.ensure_future(stop.wait()), damaged], return_when=asyncio.FIRST_COMPLETED
+            )
+            if damaged.done():
+                damaged.result()
+            log.info("stopping")
+            for task in tasks:
+                task.cancel()
+    finally:
+        await commands.close()
+
+
+def _lampposts(
+    configuration: Configuration, ports: dict[str, Port], state: State, log: Logger
+) -> dict[bytes, Lamppost]:
+    lines = {
+        name: (Line(ports[name], bus.reply_timeout_ms / 1000), Turns())
+        for name, bus in configuration.bus.items()
+    }
+    lampposts: dict[bytes, Lamppost] = {}
+    for section in configuration.lamppost:
+        line, turns = lines[section.bus]
+        own_log = log.bind(lamppost=section.id, bus=section.bus)
+        session = Session(
+            section.node,
+            section.address,
+            section.key.get_secret_value(),
+            section.key_id,
+            line,
+            turns,
+            state,
+            configuration.bus[section.bus].attempts,
+            own_log,
+        )
+        lampposts[section.node] = Lamppost(
+            section.node, section.name, section.bus, section.address, session, own_log
+        )
+    return lampposts
+
+
+def _poller(
+    bus: BusSection,
+    lampposts: list[Lamppost],
+    port: Port,
+    records: Records,
+    clock: StreetClock,
+    log: Logger,
+) -> Poller:
+    return Poller(
+        lampposts, port, records, clock, bus.idle_poll_ms / 1000, bus.silent_poll_max_s, log
+    )
+
+
+class _News:
+    """Carries what is new about a lamppost to everyone who acts on it."""
+
+    def __init__(
+        self,
+        state: State,
+        lampposts: dict[bytes, Lamppost],
+        configurations: Configurations,
+        updates: Updates,
+        reporter: Reporter,
+    ) -> None:
+        self._state = state
+        self._lampposts = lampposts
+        self._configurations = configurations
+        self._updates = updates
+        self._reporter = reporter
+        self._pending: set[bytes] = set()
+        self._wake = asyncio.Event()
+
+    def changed(self, node: bytes) -> None:
+        self._pending.add(node)
+        self._wake.set()
+        self._configurations.wake()
+        self._reporter.touch(node)
+
+    async def run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._pending:
+                node = self._pending.pop()
+                facts = self._lampposts[node].facts
+                try:
+                    if facts is not None:
+                        await self._state.save_facts(node, facts)
+                    await self._updates.reconcile(node)
+                except BufferUnavailable as error:
+                    self._lampposts[node].log.debug("facts not saved", why=str(error))
+
+
+async def _sweep(records: Records, configuration: Configuration, log: Logger) -> None:
+    while True:
+        await asyncio.sleep(_SWEEP_S)
+        try:
+            dropped = await records.sweep(configuration.buffer.max_age_days * _DAY_S)
+        except BufferUnavailable as error:
+            log.debug("not swept", why=str(error))
+            continue
+        if dropped:
+            log.error("records dropped: older than max_age_days", records=dropped)

@@ -1,0 +1,1 @@
+"""Releases brought to lampposts: fetched, checked, uploaded, tried, confirmed or reverted."""

@@ -1,0 +1,133 @@
+"""Release images on this gateway's disk, fetched from the broker and checked."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Collection
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+
+from gateway.errors import GatewayError
+from gateway.logs import Logger
+from gateway.uplink.link import Link
+from gateway.uplink.topics import release
+from protocol import image as mcuboot
+from protocol.errors import ProtocolError
+
+LARGEST = mcuboot.MAX_IMAGE_SIZE + 2 * mcuboot.MAX_TLV_SIZE + 1024
+_NAME = re.compile(r"[0-9a-f]{64}")
+
+
+class ImageUnavailable(GatewayError):
+    """The broker has not (yet) given the image."""
+
+
+class Images:
+    """Images by the SHA-256 of their file (hexadecimal), under `folder`."""
+
+    def __init__(self, folder: Path, link: Link, log: Logger) -> None:
+        self._folder = folder
+        self._link = link
+        self._log = log
+        self._waiting: dict[str, asyncio.Event] = {}
+        self._users: dict[str, int] = {}
+
+    async def get(self, name: str, size: int, timeout: float) -> bytes:
+        """The image `name` of `size` bytes, from the disk or the broker.
+
+        Raises ImageUnavailable when the broker does not give it within `timeout` seconds.
+        """
+        stored = await asyncio.to_thread(self._load, name, size)
+        if stored is not None:
+            return stored
+        arrived = self._waiting.setdefault(name, asyncio.Event())
+        self._users[name] = self._users.get(name, 0) + 1
+        try:
+            if self._users[name] == 1:
+                await self._link.subscribe(release(name))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(arrived.wait(), timeout)
+        finally:
+            self._users[name] -= 1
+            if self._users[name] == 0:
+                del self._users[name], self._waiting[name]
+                await self._link.unsubscribe(release(name))
+        stored = await asyncio.to_thread(self._load, name, size)
+        if stored is None:
+            raise ImageUnavailable(f"the broker does not give image {name} of {size} bytes")
+        return stored
+
+    async def received(self, name: str, payload: bytes) -> None:
+        """The broker gives an image. It is believed only if it is what its name says."""
+        if name not in self._waiting:
+            return
+        if len(payload) > LARGEST or sha256(payload).hexdigest() != name:
+            self._log.warning("image refused: not what its topic says", image=name)
+            return
+        try:
+            await asyncio.to_thread(self._store, name, payload)
+        except OSError as error:
+            self._log.error("image cannot be stored", image=name, error=str(error))
+            return
+        self._waiting[name].set()
+
+    async def keep_only(self, names: Collection[str]) -> None:
+        """Delete the images no update needs any more."""
+        await asyncio.to_thread(self._delete_except, frozenset(names))
+
+    def _path(self, name: str) -> Path:
+        if not _NAME.fullmatch(name):
+            raise ImageUnavailable(f"{name!r} is not a SHA-256 in hexadecimal")
+        return self._folder / f"{name}.img"
+
+    def _load(self, name: str, size: int) -> bytes | None:
+        path = self._path(name)
+        try:
+            data = path.read_bytes()
+        except OSError:
+            return None
+        # Checked again each time: a memory card may have had its own ideas meanwhile.
+        if len(data) != size or sha256(data).hexdigest() != name:
+            return None
+        return data
+
+    def _store(self, name: str, data: bytes) -> None:
+        path = self._path(name)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".part")
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        folder = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def _delete_except(self, names: frozenset[str]) -> None:
+        if not self._folder.exists():
+            return
+        for path in self._folder.iterdir():
+            if path.stem not in names and path.stem not in self._waiting:
+                path.unlink(missing_ok=True)
+
+
+def hash_of(data: bytes) -> str:
+    """The MCUboot hash of an image file, hexadecimal, computed and compared with its hash TLV.
+
+    Raises ProtocolError when the file is no image or its hash TLV differs.
+    """
+    header, payload, protected, _ = mcuboot.parse_header(data)
+    covered = header + payload + protected
+    if covered > len(data):
+        raise ProtocolError("image: cut short")
+    stated = mcuboot.find(mcuboot.parse_tlvs(data[covered:], mcuboot.TLV_MAGIC), mcuboot.TLV_SHA256)
+    computed = sha256(data[:covered]).digest()
+    if stated != computed:
+        raise ProtocolError("image: its hash TLV does not match its content")
+    return computed.hex()

@@ -1,0 +1,41 @@
+"""The steps of an update, as they are kept on disk and as the city sees them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Step(StrEnum):
+    """Where an update stands. Each is written to disk before anything of it is done."""
+
+    FETCH = "fetch"  # look what the lamppost runs; get the image from the broker
+    UPLOAD = "upload"  # chunk by chunk; the lamppost remembers how far
+    VERIFY = "verify"  # the lamppost checks signature, board and security counter
+    TEST = "test"  # mark the image for one trial start
+    RESET = "reset"
+    TRIAL = "trial"  # wait until the lamppost has confirmed the image, or gone back
+    CONFIRMED = "confirmed"
+    REVERTED = "reverted"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+FINAL = frozenset({Step.CONFIRMED, Step.REVERTED, Step.REFUSED, Step.FAILED})
+# Up to here nothing has happened to the running firmware: another release may take its place.
+REPLACEABLE = frozenset({Step.FETCH, Step.UPLOAD, Step.VERIFY, Step.TEST})
+# A sound update takes seven; a lamppost that forgets its upload now and then a few more.
+MOST_TRANSITIONS = 30
+MOST_RESETS = 3
+
+SHOWN = {
+    Step.FETCH: "uploading",
+    Step.UPLOAD: "uploading",
+    Step.VERIFY: "verifying",
+    Step.TEST: "verifying",
+    Step.RESET: "trial",
+    Step.TRIAL: "trial",
+    Step.CONFIRMED: "confirmed",
+    Step.REVERTED: "reverted",
+    Step.REFUSED: "refused",
+    Step.FAILED: "failed",
+}

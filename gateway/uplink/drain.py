@@ -1,0 +1,117 @@
+"""Records go up: pipelined, deleted when acknowledged, live ones between those of the backlog."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from gateway.backoff import FullJitter
+from gateway.buffer.records import Records, Row
+from gateway.errors import BufferUnavailable, GatewayError
+from gateway.logs import Logger, Trouble
+from gateway.uplink import batches
+from gateway.uplink import client as mqtt
+from gateway.uplink.client import VerdictClient
+
+_WINDOW = 1000
+_PUBACK_TIMEOUT_S = 60.0
+# A broker that refuses, or has no subscriber yet: ask again, but not in a loop.
+_REFUSED_FIRST_S = 0.5
+_REFUSED_MOST_S = 30.0
+_NEVER = frozenset({mqtt.TOPIC_NAME_INVALID, mqtt.PACKET_TOO_LARGE, mqtt.PAYLOAD_FORMAT_INVALID})
+
+
+class NotTaken(GatewayError):
+    """The broker did not take a message, and may take it later."""
+
+
+@dataclass
+class _Lane:
+    """Rows with after < id <= until are still to be sent on this connection."""
+
+    after: int
+    until: int | None
+
+
+class Drain:
+    """Sends what is in `records` over one connection after another.
+
+    in_flight: messages on the way at once. require_subscriber: keep records for which the broker
+    has no subscriber.
+    """
+
+    def __init__(
+        self, records: Records, topic: str, in_flight: int, require_subscriber: bool, log: Logger
+    ) -> None:
+        self._records = records
+        self._topic = topic
+        self._in_flight = in_flight
+        self._require_subscriber = require_subscriber
+        self._trouble = Trouble(log, "the broker does not take records; they are kept")
+        self._rejected = Trouble(log, "the broker will never take some records; moved aside")
+
+    async def run(self, client: VerdictClient) -> None:
+        """Send over `client` until cancelled. Raises aiomqtt.MqttError when the connection ends."""
+        backoff = FullJitter(_REFUSED_FIRST_S, _REFUSED_MOST_S)
+        while True:
+            try:
+                async with asyncio.TaskGroup() as group:
+                    await self._pass(client, group, backoff)
+            except* (NotTaken, BufferUnavailable) as refused:
+                self._trouble.failed(why=str(refused.exceptions[0]))
+            await asyncio.sleep(backoff.next_delay())
+
+    async def _pass(
+        self, client: VerdictClient, group: asyncio.TaskGroup, backoff: FullJitter
+    ) -> None:
+        """Send everything from the oldest on; new records do not wait for the backlog."""
+        slots = asyncio.Semaphore(self._in_flight)
+        boundary = self._records.last_id
+        lanes = (_Lane(0, boundary), _Lane(boundary, None))
+        while True:
+            self._records.added.clear()
+            # One window of each lane at a time: old and new share the line evenly.
+            windows = [await self._window(lane) for lane in lanes]
+            groups = [list(batches.pack(window)) for window in windows]
+            for index in range(max(map(len, groups))):
+                for packed in groups:
+                    if index < len(packed):
+                        await slots.acquire()
+                        group.create_task(self._send(client, packed[index], slots, backoff))
+            if not any(windows):
+                await self._records.added.wait()
+
+    async def _window(self, lane: _Lane) -> list[Row]:
+        if lane.until is not None and lane.after >= lane.until:
+            return []
+        rows = await self._records.begin(lane.after, lane.until, _WINDOW)
+        if rows:
+            lane.after = rows[-1].id
+        elif lane.until is not None:
+            lane.after = lane.until
+        return rows
+
+    async def _send(
+        self,
+        client: VerdictClient,
+        rows: list[Row],
+        slots: asyncio.Semaphore,
+        backoff: FullJitter,
+    ) -> None:
+        try:
+            verdict = await client.send(
+                self._topic, batches.payload(rows), batches.properties(), _PUBACK_TIMEOUT_S
+            )
+        finally:
+            slots.release()
+        if verdict in _NEVER:
+            self._rejected.failed(code=verdict, records=len(rows))
+            await self._records.reject(rows, f"refused by the broker, reason code {verdict}")
+            return
+        if verdict == mqtt.NO_MATCHING_SUBSCRIBERS and self._require_subscriber:
+            raise NotTaken("it has no subscriber for them")
+        if verdict >= mqtt.FIRST_FAILURE:
+            raise NotTaken(f"reason code {verdict}")
+        await self._records.accept(rows)
+        backoff.reset()
+        self._trouble.over()

@@ -1,0 +1,188 @@
+"""The connection to the broker: made, kept, remade; birth and last will; what it carries."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+
+import aiomqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from gateway.backoff import FullJitter
+from gateway.clock import StreetClock
+from gateway.config import MqttSection
+from gateway.logs import Logger, Trouble
+from gateway.uplink.client import VerdictClient
+from gateway.uplink.drain import Drain
+from gateway.uplink.topics import Topics
+
+_RECONNECT_FIRST_S = 0.5
+_RECONNECT_MOST_S = 60.0
+# Commands given while the connection is down arrive after it, unless they have expired.
+_SESSION_EXPIRY_S = 3600
+
+Handler = Callable[[str, bytes], Awaitable[None]]
+
+
+class Link:
+    """Keeps the gateway `gateway` connected to the broker of `settings`.
+
+    `on_message(topic, payload)` gets what arrives; `on_connected` is called after each connect;
+    `publishers` run on each connection beside the drain, until it ends.
+    """
+
+    def __init__(
+        self,
+        gateway: str,
+        version: str,
+        settings: MqttSection,
+        clock: StreetClock,
+        drain: Drain,
+        log: Logger,
+    ) -> None:
+        self._gateway = gateway
+        self._version = version
+        self._settings = settings
+        self._clock = clock
+        self._drain = drain
+        self._log = log.bind(broker=f"{settings.host}:{settings.port}")
+        self._trouble = Trouble(self._log, "broker unavailable")
+        self._topics = Topics(gateway)
+        self._client: VerdictClient | None = None
+        self._extra: set[str] = set()
+        self.on_message: Handler | None = None
+        self.publishers: list[Callable[[], Awaitable[None]]] = []
+        self.connections = 0
+
+    async def run(self) -> None:
+        """Stay connected until cancelled."""
+        backoff = FullJitter(_RECONNECT_FIRST_S, _RECONNECT_MOST_S)
+        while True:
+            try:
+                await self._connection(backoff)
+            except* (aiomqtt.MqttError, OSError, ValueError) as failures:
+                # ValueError: a password or certificate file that is not what it should be.
+                self._trouble.failed(why=str(_first(failures)))
+            await asyncio.sleep(backoff.next_delay())
+
+    async def publish(self, topic: str, payload: bytes) -> None:
+        """Publish retained with QoS 1; done when acknowledged. Raises aiomqtt.MqttError."""
+        if self._client is None:
+            raise aiomqtt.MqttError("not connected")
+        await self._client.publish(topic, payload, qos=1, retain=True)
+
+    async def subscribe(self, topic: str) -> None:
+        """Subscribe now, and after each reconnect, until unsubscribed."""
+        self._extra.add(topic)
+        if self._client is not None:
+            try:
+                await self._client.subscribe(topic, qos=1)
+            except aiomqtt.MqttError as error:
+                self._log.debug("subscribing again after reconnect", why=str(error))
+
+    async def unsubscribe(self, topic: str) -> None:
+        """Undo `subscribe`."""
+        self._extra.discard(topic)
+        if self._client is not None:
+            try:
+                await self._client.unsubscribe(topic)
+            except aiomqtt.MqttError as error:
+                self._log.debug("subscription ends with the connection", why=str(error))
+
+    async def _connection(self, backoff: FullJitter) -> None:
+        since = self._clock.now()
+        offline = aiomqtt.Will(self._topics.status, self._status("offline", since), 1, True)
+        async with self._make(offline) as client:
+            try:
+                self._client = client
+                self.connections += 1
+                for topic in (*self._topics.wanted, *self._extra):
+                    await client.subscribe(topic, qos=1)
+                await client.publish(
+                    self._topics.status, self._status("online", since), qos=1, retain=True
+                )
+                backoff.reset()
+                self._trouble.over()
+                self._log.info("connected to the broker")
+                await self._work(client)
+            except asyncio.CancelledError:
+                # A clean stop sends no will: say it ourselves.
+                with suppress(aiomqtt.MqttError):
+                    await client.publish(
+                        self._topics.status,
+                        self._status("offline", self._clock.now()),
+                        qos=1,
+                        retain=True,
+                        timeout=2,
+                    )
+                raise
+            finally:
+                self._client = None
+
+    async def _work(self, client: VerdictClient) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._drain.run(client))
+            for publisher in self.publishers:
+                group.create_task(_coroutine(publisher))
+            async for message in client.messages:
+                if self.on_message is not None:
+                    await self.on_message(str(message.topic), message.payload)
+
+    def _make(self, will: aiomqtt.Will) -> VerdictClient:
+        """A fresh client for each connection: none inherits another's trouble."""
+        settings = self._settings
+        properties = Properties(PacketTypes.CONNECT)
+        properties.SessionExpiryInterval = _SESSION_EXPIRY_S
+        return VerdictClient(
+            settings.host,
+            settings.port,
+            username=settings.username,
+            password=_password(settings.password_file),
+            identifier=f"lamplighter-{self._gateway}",
+            protocol=aiomqtt.ProtocolVersion.V5,
+            will=will,
+            clean_start=False,
+            properties=properties,
+            keepalive=settings.keepalive,
+            timeout=max(10, settings.keepalive),
+            tls_context=_tls(settings),
+            max_inflight_messages=settings.in_flight,
+        )
+
+    def _status(self, state: str, since: int) -> bytes:
+        return json.dumps(
+            {
+                "state": state,
+                "since": since,
+                "version": self._version,
+                "gateway": self._gateway,
+            }
+        ).encode()
+
+
+async def _coroutine(make: Callable[[], Awaitable[None]]) -> None:
+    await make()
+
+
+def _password(file: Path | None) -> str | None:
+    return None if file is None else file.read_text(encoding="utf-8").strip()
+
+
+def _tls(settings: MqttSection) -> ssl.SSLContext | None:
+    if settings.tls is None:
+        return None
+    ca_file = settings.tls.ca_file
+    context = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
+    if settings.tls.cert_file is not None:
+        context.load_cert_chain(settings.tls.cert_file, settings.tls.key_file)
+    return context
+
+
+def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    inner = failures.exceptions[0]
+    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]

@@ -1,0 +1,48 @@
+"""The MQTT topics a gateway uses."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+PREFIX = "lamplighter/v1"
+_LAMPPOST = re.compile(r"lamppost/([0-9a-f]{12})/(desired/configuration|desired/release|command)")
+
+
+class Addressed(NamedTuple):
+    """Whom a message is for: `leaf` is desired/configuration, desired/release or command."""
+
+    node: bytes
+    leaf: str
+
+
+class Topics:
+    """Topics of the gateway `gateway`."""
+
+    def __init__(self, gateway: str) -> None:
+        self._base = f"{PREFIX}/{gateway}"
+        self.status = f"{self._base}/status"
+        self.records = f"{self._base}/records"
+        self.wanted = (f"{self._base}/lamppost/+/desired/#", f"{self._base}/lamppost/+/command")
+
+    def reported(self, node: str) -> str:
+        """Where the state of lamppost `node` is retained."""
+        return f"{self._base}/lamppost/{node}/reported"
+
+    def parse(self, topic: str) -> Addressed | None:
+        """Whom a message on `topic` is for; None when it is for none of our lampposts."""
+        if not topic.startswith(self._base + "/"):
+            return None
+        match = _LAMPPOST.fullmatch(topic, len(self._base) + 1)
+        return Addressed(bytes.fromhex(match[1]), match[2]) if match else None
+
+
+def release(image: str) -> str:
+    """Where the image file with SHA-256 `image` (hexadecimal) is retained."""
+    return f"{PREFIX}/releases/{image}"
+
+
+def parse_release(topic: str) -> str | None:
+    """The SHA-256 in a release's topic; None for other topics."""
+    prefix = f"{PREFIX}/releases/"
+    return topic[len(prefix) :] if topic.startswith(prefix) else None

@@ -1,0 +1,158 @@
+"""The configuration file: what is accepted, and what is said about the rest."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import gateway
+from gateway.config import load
+from gateway.errors import ConfigurationError
+from gateway.main import app
+
+GOOD = """
+[gateway]
+id = "cabinet-1"
+data_dir = "/tmp/x"
+[mqtt]
+host = "localhost"
+[bus.north]
+port = "/dev/ttyAMA0"
+[[lamppost]]
+id = "a0b1c2d3e4f5"
+name = "one"
+bus = "north"
+address = 1
+key = "00112233445566778899aabbccddeeff"
+key_id = 1
+"""
+
+
+def write(tmp_path: Path, text: str, mode: int = 0o600) -> Path:
+    path = tmp_path / "gateway.toml"
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+def problems(tmp_path: Path, text: str) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        load(write(tmp_path, text))
+    return str(caught.value).replace(str(tmp_path / "gateway.toml"), "F")
+
+
+def test_a_good_file_loads_with_defaults(tmp_path: Path) -> None:
+    configuration, warnings = load(write(tmp_path, GOOD))
+    assert configuration.bus["north"].baud == 115200
+    assert configuration.lamppost[0].node == bytes.fromhex("a0b1c2d3e4f5")
+    assert configuration.lamppost[0].key.get_secret_value()[:2] == b"\x00\x11"
+    assert warnings == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "address = 1",
+            "address = 300",
+            "F: lamppost[0].address = 300: expected a bus address, 1 to 247; change the value",
+        ),
+        (
+            'port = "/dev/ttyAMA0"',
+            'port = "/dev/ttyAMA0"\nbaud = 1234',
+            "F: bus.north.baud = 1234: expected one of 9600, 19200, 38400, 57600, 115200, 230400, "
+            "460800, 921600; change the value",
+        ),
+        (
+            'port = "/dev/ttyAMA0"',
+            'port = "/dev/ttyAMA0"\nbuad = 9600',
+            "F: bus.north.buad = 9600: expected one of port, baud, rs485, reply_timeout_ms, "
+            "idle_poll_ms, attempts, silent_poll_max_s, uploads_at_once; did you mean baud?",
+        ),
+        ('host = "localhost"', "", "F: mqtt.host is missing: expected a host name or address"),
+        (
+            'id = "a0b1c2d3e4f5"',
+            'id = "A0B1C2D3E4F5"',
+            'F: lamppost[0].id = "A0B1C2D3E4F5": expected 12 lower-case hexadecimal characters',
+        ),
+        (
+            'bus = "north"',
+            'bus = "south"',
+            'F: lamppost[0].bus = "south": expected one of: north; add [bus.south] or name an '
+            "existing bus",
+        ),
+        (
+            'id = "cabinet-1"',
+            'id = "cabinet/+"',
+            "F: gateway.id = \"cabinet/+\": expected a name of 1 to 48 letters, digits, '.', '_' "
+            "or '-'",
+        ),
+        ("[mqtt]", "[clock]\nsource='simulated'\n[mqtt]", "F: clock: a simulated clock needs"),
+        ("[mqtt]", "[extra]\n[mqtt]", "F: extra = <section>: expected one of gateway, clock"),
+    ],
+)
+def test_a_problem_names_key_value_expectation_and_remedy(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    assert message in problems(tmp_path, GOOD.replace(old, new, 1))
+
+
+def test_a_wrong_key_is_never_shown(tmp_path: Path) -> None:
+    text = problems(tmp_path, GOOD.replace("00112233", "0011223x"))
+    assert "0011" not in text
+    assert "lamppost[0].key = <hidden, 32 characters>: expected 32 hexadecimal characters" in text
+
+
+def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
+    bad = GOOD.replace("address = 1", "address = 0").replace("key_id = 1", "key_id = 0")
+    assert len(problems(tmp_path, bad).splitlines()) == 2
+
+
+def test_lampposts_may_not_share_id_name_or_address(tmp_path: Path) -> None:
+    lamppost = GOOD[GOOD.index("[[lamppost]]") :]
+    text = problems(tmp_path, GOOD + lamppost)
+    for key in ("lamppost[1].id", "lamppost[1].name", "lamppost[1].address"):
+        assert key in text
+    assert "lamppost[0] has it too: change one of them" in text
+
+
+def test_the_same_address_on_another_bus_is_fine(tmp_path: Path) -> None:
+    lamppost = GOOD[GOOD.index("[[lamppost]]") :]
+    other = lamppost.replace("a0b1", "a0b2").replace("north", "south").replace("one", "two")
+    load(write(tmp_path, GOOD + other + '[bus.south]\nport = "/dev/ttyAMA1"\n'))
+
+
+@pytest.mark.parametrize("text", ["[gateway", "\x00"])
+def test_what_is_not_toml_is_said_to_be_so(tmp_path: Path, text: str) -> None:
+    assert "is not TOML" in problems(tmp_path, text)
+
+
+def test_a_file_others_can_read_is_warned_about(tmp_path: Path) -> None:
+    _, warnings = load(write(tmp_path, GOOD, 0o644))
+    assert len(warnings) == 1
+    assert "chmod 600" in warnings[0]
+
+
+def test_check_config_exit_codes(tmp_path: Path) -> None:
+    runner = CliRunner()
+    good = runner.invoke(app, ["check-config", str(write(tmp_path, GOOD))])
+    assert good.exit_code == 0
+    assert "good: gateway cabinet-1" in good.output
+    bad = runner.invoke(app, ["check-config", str(write(tmp_path, "[gateway]"))])
+    assert bad.exit_code == 2
+    assert "bus is missing" in bad.output
+    absent = runner.invoke(app, ["run", "--config", str(tmp_path / "none.toml")])
+    assert absent.exit_code == 2
+    assert "cannot be read" in absent.output
+
+
+def test_the_example_is_good(tmp_path: Path) -> None:
+    example = Path(gateway.__file__).parent / "gateway.example.toml"
+    copy = tmp_path / "gateway.toml"
+    shutil.copy(example, copy)
+    copy.chmod(0o600)
+    configuration, _ = load(copy)
+    assert configuration.bus["north"].rs485
