@@ -202,4 +202,4 @@ def _text(raw: bytes) -> str:
         return raw.decode()
     # MicroPython raises UnicodeError where CPython raises its subclass UnicodeDecodeError.
     except UnicodeError as error:
-        raise ProtocolError("CBOR: text is not UTF-8") from error
+        raise ProtocolError("CBOR: text is not UTF-8") from None

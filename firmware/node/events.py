@@ -1,0 +1,78 @@
+"""What the parts tell, as EVENT records of the log."""
+
+from protocol import messages, records
+
+# Steps below this keep the clock right and are not worth a record, nor are more than one an hour.
+_STEP_WORTH_TELLING = 60
+_STEP_PAUSE = 3600
+
+
+class Events:
+    """Listens to clock, settings, update manager and server, and writes down what happens.
+
+    boot: the boot stage's object. A reverted update is told at each start for as long as the boot
+    stage gives the reason, that is until another image is marked.
+    """
+
+    def __init__(self, log, boot, manager):
+        self._log = log
+        self._boot = boot
+        self._manager = manager
+        self._state = manager.state
+        self._trial = boot.trial
+        self._refusal = ""
+        # Uptime in s from which on a step of the clock is told again.
+        self._step_due = 0
+
+    def start(self):
+        """Tell what the boot stage found."""
+        if self._boot.reverted:
+            self._log.append(records.EVENT, records.EVENT_UPDATE_REVERTED, self._boot.slot)
+
+    def clock_stepped(self, step, uptime, first):
+        """For `Clock.on_step`."""
+        if first:
+            self._log.append(records.EVENT, records.EVENT_CLOCK_SET, uptime)
+        elif abs(step) >= _STEP_WORTH_TELLING and uptime >= self._step_due:
+            self._step_due = uptime + _STEP_PAUSE
+            self._log.append(records.EVENT, records.EVENT_CLOCK_STEPPED, step)
+
+    def configured(self, applied, version):
+        """For `Settings.on_change`."""
+        code = records.EVENT_CONFIGURATION_REFUSED
+        if applied:
+            code = records.EVENT_CONFIGURATION_APPLIED
+        self._log.append(records.EVENT, code, version)
+
+    def lamp_event(self, code, level):
+        """For `Lamp.on_event`."""
+        self._log.append(records.EVENT, code, level)
+
+    def lamp_changed(self, level, reason, wanted):
+        """For `Lamp.on_change`."""
+        self._log.append(records.LAMP, level, reason, wanted)
+
+    def replay_refused(self, count):
+        """For `Server.on_replay`."""
+        self._log.append(records.EVENT, records.EVENT_REPLAY_REFUSED, count)
+
+    def update_changed(self):
+        """For `UpdateManager.on_change`, which is also called when nothing of note changed."""
+        manager = self._manager
+        state = manager.state
+        if state != self._state:
+            self._state = state
+            if state == messages.UPDATE_READY:
+                self._log.append(records.EVENT, records.EVENT_UPDATE_VERIFIED, self._idle_counter())
+        refusal = manager.reason if manager.code else ""
+        if refusal != self._refusal:
+            self._refusal = refusal
+            if refusal:
+                self._log.append(records.EVENT, records.EVENT_UPDATE_REFUSED, manager.code)
+        if self._trial and not self._boot.trial:
+            self._log.append(records.EVENT, records.EVENT_UPDATE_CONFIRMED, self._boot.slot)
+        self._trial = self._boot.trial
+
+    def _idle_counter(self):
+        slot = self._boot.slots()[self._boot.idle_slot]
+        return slot["security_counter"] if slot else 0

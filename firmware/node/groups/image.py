@@ -1,0 +1,39 @@
+"""SMP group 1: state, upload and erasure of images, all of it the update manager's work."""
+
+from protocol import smp
+
+from . import Refused, unsupported
+
+
+class ImageGroup:
+    """manager: an UpdateManager, whose answers are the bodies of the replies."""
+
+    def __init__(self, manager):
+        self._manager = manager
+
+    async def handle(self, request):
+        """Answer one request of this group."""
+        if request.command == smp.IMAGE_STATE:
+            if not request.writes:
+                return self._manager.image_state()
+            request.require_presence()
+            return await self._set_state(request.body)
+        if request.command == smp.IMAGE_UPLOAD and request.writes:
+            # Open to all: only a signed image for this board is ever started.
+            return await self._manager.upload(request.body)
+        if request.command == smp.IMAGE_ERASE and request.writes:
+            request.require_presence()
+            return await self._manager.erase()
+        raise unsupported()
+
+    async def _set_state(self, body):
+        image_hash = body.get("hash")
+        confirm = body.get("confirm", False)
+        # Clients name no hash, or an empty one, for the running image.
+        if image_hash == b"":
+            image_hash = None
+        if image_hash is not None and not (isinstance(image_hash, bytes) and len(image_hash) == 32):
+            raise Refused(smp.MGMT_ERR_EINVAL, "field hash: expected 32 bytes")
+        if confirm not in (True, False):
+            raise Refused(smp.MGMT_ERR_EINVAL, "field confirm: expected true or false")
+        return await self._manager.set_state(image_hash, confirm)

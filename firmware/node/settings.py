@@ -1,0 +1,112 @@
+"""The configuration store: one document on flash, replaced whole or not at all.
+
+A document is {"v": version, "h": digest, "c": values} in CBOR (`protocol.configuration`). It is
+written beside the old one and renamed over it, so a power cut leaves the one or the other.
+"""
+
+import os
+
+from protocol import cbor, configuration
+from protocol.errors import ProtocolError
+
+# A document with every field set and a full program takes some 350 bytes.
+MAX_DOCUMENT = 1024
+
+
+class Settings:
+    """What the lamppost is configured to do.
+
+    path: the document's file. values: every field, defaults where none is given. given: the fields
+    of the document alone. version: that of it, 0 with none. digest: 8 bytes over `values`.
+    reason: why the last document was refused, "" when it was not. on_change: called with (applied,
+    version) after each attempt to apply a new one.
+    """
+
+    def __init__(self, path, on_change=None):
+        self._path = path
+        self._subscribers = []
+        self.reason = ""
+        self.on_change = on_change
+        version, given = self._load()
+        self._take(version, given)
+
+    def subscribe(self, listener):
+        """Call `listener()` after each change of `values`."""
+        self._subscribers.append(listener)
+
+    def document(self) -> bytes:
+        """The document in force."""
+        return configuration.document(self.version, self.given)
+
+    def apply(self, document) -> str:
+        """Check `document` (bytes), make it last, and take it; "" or the reason why not.
+
+        With a reason the old configuration stays in force, in memory and on flash.
+        """
+        version = 0
+        try:
+            if len(document) > MAX_DOCUMENT:
+                raise ProtocolError(
+                    "configuration: %d bytes, at most %d" % (len(document), MAX_DOCUMENT)
+                )
+            version, given = configuration.parse_document(document)
+        except ProtocolError as error:
+            return self._refuse(version, str(error))
+        if version == self.version and given == self.given:
+            self.reason = ""
+            return ""
+        try:
+            self._save(document)
+        except OSError as error:
+            return self._refuse(version, "configuration: flash refused it (%s)" % error)
+        self._take(version, given)
+        self.reason = ""
+        for listener in self._subscribers:
+            listener()
+        if self.on_change is not None:
+            self.on_change(True, version)
+        return ""
+
+    def _refuse(self, version, reason):
+        self.reason = reason
+        if self.on_change is not None:
+            self.on_change(False, version)
+        return reason
+
+    def _take(self, version, given):
+        self.version = version
+        self.given = given
+        self.values = configuration.effective(given)
+        self.digest = configuration.digest(given)
+
+    def _save(self, document):
+        temporary = self._path + ".new"
+        with open(temporary, "wb") as file:
+            file.write(document)
+        os.rename(temporary, self._path)
+
+    def _load(self):
+        try:
+            with open(self._path, "rb") as file:
+                document = file.read(MAX_DOCUMENT + 1)
+        except OSError:
+            return 0, {}  # none was ever applied
+        try:
+            return configuration.parse_document(document)
+        except ProtocolError as error:
+            # A newer release may know other fields or bounds: keep what still holds.
+            self.reason = str(error)
+            return _still_valid(document)
+
+
+def _still_valid(document):
+    """(version, values) of what holds in a stored document of another release, or (0, {})."""
+    try:
+        body = cbor.loads(document)
+        given = body["c"]
+        valid = {key: given[key] for key in given if not configuration.validate({key: given[key]})}
+        version = body["v"]
+        configuration.document(version, valid)
+    except (ProtocolError, KeyError, TypeError):
+        return 0, {}
+    return (version if isinstance(version, int) and 0 <= version <= 0xFFFFFFFF else 0), valid

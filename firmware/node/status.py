@@ -1,0 +1,146 @@
+"""What STATUS says of a node, the number that changes when it does, and its records."""
+
+import asyncio
+import gc
+
+from protocol import messages, records
+
+_NO_HASH = bytes(32)
+_MAX_TEXT = 160
+# Between two looks at the heap.
+_PACE_MS = 1000
+
+
+class Status:
+    """Gathers the node's state from its parts, each asked when it is needed.
+
+    identity: dict of `identity.load`. boot: the boot stage's object. supervisor: `.restarts`.
+    """
+
+    def __init__(self, identity, boot, clock, log, lamp, settings, manager, supervisor):
+        self._identity = identity
+        self._boot = boot
+        self._clock = clock
+        self._log = log
+        self._lamp = lamp
+        self._settings = settings
+        self._manager = manager
+        self._supervisor = supervisor
+        # Starts from the epoch, so that no two starts share a generation.
+        self._generation = log.epoch << 12 & 0xFFFFFFFF
+        self._seen = None
+
+    @property
+    def version(self) -> str:
+        """Version of the running application, "0.0.0" when its slot does not say."""
+        return _running(self._boot).get("version", "0.0.0")
+
+    def identity(self) -> dict:
+        """The IDENTIFY reply."""
+        identity = self._identity
+        return messages.identify_reply(
+            identity["id"], identity["board"], self.version, identity["address"]
+        )
+
+    def generation(self) -> int:
+        """Counts the changes of what a gateway would want to read STATUS for."""
+        manager = self._manager
+        seen = (
+            self._settings.digest,
+            self._settings.version,
+            manager.state,
+            manager.reason,
+            self._boot.trial,
+            self._clock.is_set,
+            self._supervisor.restarts,
+            self._log.overwritten,
+        )
+        if seen != self._seen:
+            self._seen = seen
+            self._generation = (self._generation + 1) & 0xFFFFFFFF
+        return self._generation
+
+    def values(self) -> dict:
+        """STATUS by the names of `messages.parse_status`."""
+        boot = self._boot
+        manager = self._manager
+        return {
+            "id": self._identity["id"],
+            "board": self._identity["board"],
+            "version": self.version,
+            "slot": boot.slot,
+            "hash": _running(boot).get("hash", _NO_HASH),
+            "confirmed": not boot.trial,
+            "security_counter": boot.security_counter(),
+            "configuration_version": self._settings.version,
+            "configuration_digest": self._settings.digest,
+            "level": self._lamp.level,
+            "reason": self._lamp.reason,
+            "epoch": self._log.epoch,
+            "next_sequence": self._log.next_seq,
+            "uptime": self._clock.uptime(),
+            "time": self._clock.now(),
+            "update_state": manager.state,
+            "update_offset": manager.offset,
+            "update_reason": manager.reason[:_MAX_TEXT],
+            "task_restarts": self._supervisor.restarts,
+            "overwritten": self._log.overwritten,
+            "generation": self.generation(),
+        }
+
+
+def _running(boot):
+    return boot.slots()[boot.slot] or {}
+
+
+def packed_version(text: str) -> int:
+    """A version such as "1.2.3" as a BOOT record has it: major << 24 | minor << 16 | revision."""
+    numbers = []
+    for part in text.split("+")[0].split(".")[:3]:
+        numbers.append(int(part) if part.isdigit() else 0)
+    while len(numbers) < 3:
+        numbers.append(0)
+    return (numbers[0] & 0xFF) << 24 | (numbers[1] & 0xFF) << 16 | numbers[2] & 0xFFFF
+
+
+class StatusRecorder:
+    """The task that writes a STATUS record each status/period.
+
+    rejected: called, answers the frames that the links refused so far.
+    """
+
+    def __init__(self, clock, log, settings, supervisor, rejected):
+        self._clock = clock
+        self._log = log
+        self._settings = settings
+        self._supervisor = supervisor
+        self._rejected = rejected
+        self._written = clock.uptime()
+        self.heap_low = gc.mem_free()
+
+    async def run(self, check_in):
+        """Watch the heap, and write when the period is over."""
+        while True:
+            check_in()
+            self.step()
+            await asyncio.sleep_ms(_PACE_MS)
+
+    def step(self):
+        """Look once."""
+        free = gc.mem_free()
+        self.heap_low = min(self.heap_low, free)
+        uptime = self._clock.uptime()
+        if uptime - self._written < self._settings.values["status/period"]:
+            return
+        self._written = uptime
+        # What a collection leaves, since garbage is no use of memory.
+        gc.collect()
+        self._log.append(
+            records.STATUS,
+            uptime,
+            gc.mem_free(),
+            self.heap_low,
+            self._rejected(),
+            self._supervisor.restarts,
+            self._log.overwritten,
+        )

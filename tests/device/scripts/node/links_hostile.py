@@ -1,0 +1,190 @@
+"""The two links on real asyncio streams: garbage, floods, other nodes' frames, a console unread."""
+
+import asyncio
+import io
+
+import node.links.bus
+import node.links.console
+from node.links.bus import BusLink
+from node.links.console import ConsoleLink
+from protocol import busframe, console, smp
+
+# No test waits longer than it must.
+node.links.bus._QUIET_MS = node.links.console._QUIET_MS = 40
+
+ADDRESS = 9
+REQUEST = smp.pack(smp.OP_WRITE, 0, 1, smp.OS_ECHO, {"d": "hi"})
+_POLL = 3
+_EINVAL = -22
+
+
+class Line(io.IOBase):
+    """A port: bytes to read, bytes written, and whether there is room to write."""
+
+    def __init__(self):
+        self.incoming = bytearray()
+        self.written = bytearray()
+        self.room = True
+        self.failing = False
+
+    def read(self, size=-1):
+        data = bytes(self.incoming[:size])
+        self.incoming = self.incoming[len(data) :]
+        return data
+
+    def readinto(self, buffer):
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def write(self, data):
+        if self.failing:
+            raise OSError(5)
+        self.written.extend(data)
+        return len(data)
+
+    def ioctl(self, request, argument):
+        if request != _POLL:
+            return _EINVAL  # it has no file descriptor
+        ready = (1 if self.incoming else 0) | (4 if self.room else 0)
+        return ready & argument
+
+
+class Server:
+    def __init__(self):
+        self.asked = []
+
+    async def handle(self, message, link):
+        self.asked.append((message, link))
+        return b"reply to " + message if message.startswith(b"\x0a") else None
+
+
+async def serve(link, line, check_ins, until, most_ms=4000):
+    task = asyncio.create_task(link.run(lambda: check_ins.append(1)))
+    for _ in range(most_ms // 5):
+        await asyncio.sleep_ms(5)
+        if until():
+            break
+    else:
+        raise AssertionError("nothing happened")
+    task.cancel()
+    try:  # noqa: SIM105 - MicroPython has no contextlib
+        await task
+    except asyncio.CancelledError:
+        pass
+
+
+def test_the_bus_answers_its_own_address_only():
+    line, server, checks = Line(), Server(), []
+    link = BusLink(line, server, ADDRESS)
+    for address, control in (
+        (ADDRESS + 1, busframe.REQUEST),
+        (ADDRESS, busframe.RESPONSE),
+        (ADDRESS + 1, busframe.RESPONSE),
+        (busframe.BROADCAST_ADDRESS, busframe.BROADCAST),
+        (busframe.BROADCAST_ADDRESS, busframe.REQUEST),
+        (ADDRESS, busframe.BROADCAST),
+    ):
+        line.incoming.extend(busframe.encode(address, control, 4, REQUEST))
+    line.incoming.extend(busframe.encode(ADDRESS, busframe.REQUEST, 77, REQUEST))
+    asyncio.run(serve(link, line, checks, lambda: link.answered))
+    assert server.asked == [(REQUEST, "bus")]
+    frames = busframe.Deframer().feed(line.written)
+    assert frames == [(ADDRESS, busframe.RESPONSE, 77, b"reply to " + REQUEST)]
+    assert link.broadcasts == 2
+    assert checks
+
+
+def test_garbage_and_floods_on_the_bus_are_counted_and_passed():
+    line, server, checks = Line(), Server(), []
+    link = BusLink(line, server, ADDRESS)
+    good = busframe.encode(ADDRESS, busframe.REQUEST, 1, REQUEST)
+    line.incoming.extend(b"\xff" * 3 + b"\x55" * 20000 + good)
+    for index in range(1, len(good) - 1):
+        bad = bytearray(good)
+        bad[index] ^= 0x20
+        line.incoming.extend(bad)
+    line.incoming.extend(good[:9] + good)
+    asyncio.run(serve(link, line, checks, lambda: link.answered == 2))
+    assert link.rejected > 10
+    assert len(server.asked) == 2
+    assert len(checks) > 50, "a flood leaves time to check in"
+
+
+def test_a_bus_that_takes_no_reply_is_counted():
+    line, server, checks = Line(), Server(), []
+    link = BusLink(line, server, ADDRESS)
+    line.failing = True
+    line.incoming.extend(busframe.encode(ADDRESS, busframe.REQUEST, 1, REQUEST))
+    asyncio.run(serve(link, line, checks, lambda: link.failed))
+    line.failing = False
+    line.incoming.extend(busframe.encode(ADDRESS, busframe.REQUEST, 2, REQUEST))
+    asyncio.run(serve(link, line, checks, lambda: link.answered))
+
+
+def test_a_quiet_link_checks_in():
+    for make in (
+        lambda line: BusLink(line, Server(), ADDRESS),
+        lambda line: ConsoleLink(line, line, Server()),
+    ):
+        line, checks = Line(), []
+        asyncio.run(serve(make(line), line, checks, lambda made=checks: len(made) > 1))
+
+
+def test_the_console_answers_between_text():
+    line, server, checks = Line(), Server(), []
+    link = ConsoleLink(line, line, server)
+    line.incoming.extend(b"hello?\r\n" + console.encode(REQUEST) + b"\x03more text\n")
+    asyncio.run(serve(link, line, checks, lambda: link.answered))
+    assert server.asked == [(REQUEST, "console")]
+    assert console.Deframer().feed(b"log line\n" + line.written) == [b"reply to " + REQUEST]
+
+
+def test_garbage_on_the_console_is_counted_and_passed():
+    line, server, checks = Line(), Server(), []
+    link = ConsoleLink(line, line, server)
+    good = console.encode(REQUEST)
+    line.incoming.extend(b"\x06\x09!!!!\n" + good[:20] + b"\n" + b"\x04\x14AAAA\n")
+    line.incoming.extend(b"\xfe" * 600 + b"\n" + good)
+    asyncio.run(serve(link, line, checks, lambda: link.answered))
+    assert link.rejected >= 2
+    assert len(server.asked) == 1
+    assert len(checks) > 2, "a flood leaves time to check in"
+
+
+def test_a_console_nobody_reads_holds_up_nothing():
+    line, server, checks = Line(), Server(), []
+    link = ConsoleLink(line, line, server)
+    line.room = False
+    line.incoming.extend(console.encode(REQUEST))
+    asyncio.run(serve(link, line, checks, lambda: link.dropped))
+    assert not line.written
+    line.room = True
+    line.incoming.extend(console.encode(REQUEST))
+    asyncio.run(serve(link, line, checks, lambda: link.answered))
+
+
+def test_a_closed_console_does_not_spin():
+    class Closed(Line):
+        def ioctl(self, request, argument):
+            return 1 & argument if request == _POLL else _EINVAL
+
+    line, checks = Closed(), []
+    link = ConsoleLink(line, Line(), Server())
+
+    async def short():
+        task = asyncio.create_task(link.run(lambda: checks.append(1)))
+        await asyncio.sleep_ms(200)
+        task.cancel()
+
+    asyncio.run(short())
+    assert len(checks) == 1, len(checks)
+
+
+count = 0
+for name, value in sorted(globals().items(), key=lambda item: item[0]):
+    if name.startswith("test_"):
+        print(name)
+        value()
+        count += 1
+print("passed", count)

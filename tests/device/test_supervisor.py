@@ -1,0 +1,12 @@
+"""The node's supervisor under the real MicroPython."""
+
+from simulators.tools import Interpreter
+from tests.device.node_scripts import run
+
+
+def test_supervisor_keeps_tasks_alive_and_feeds_the_watchdog_only_then(
+    micropython: Interpreter,
+) -> None:
+    said = run(micropython, "supervision.py")
+
+    assert said[-1] == "passed 8", said

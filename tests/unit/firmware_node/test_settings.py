@@ -1,0 +1,98 @@
+"""The node's configuration store."""
+
+from pathlib import Path
+
+import pytest
+
+from firmware.node.settings import MAX_DOCUMENT, Settings
+from protocol import cbor, configuration
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    return str(tmp_path / "configuration.cbor")
+
+
+def test_without_a_document_the_defaults_hold(path: str) -> None:
+    settings = Settings(path)
+
+    assert settings.values == configuration.defaults()
+    assert (settings.version, settings.digest) == (0, configuration.digest({}))
+
+
+def test_an_applied_document_lasts(path: str) -> None:
+    assert Settings(path).apply(configuration.document(7, {"air/period": 300})) == ""
+
+    again = Settings(path)
+    assert (again.version, again.values["air/period"]) == (7, 300)
+    assert again.digest == configuration.digest({"air/period": 300})
+
+
+@pytest.mark.parametrize(
+    ("document", "why"),
+    [
+        (b"", "CBOR"),
+        (b"\xff", "CBOR"),
+        (cbor.dumps([1]), "map"),
+        (cbor.dumps({"v": 1, "c": {"air/period": 1}, "h": bytes(8)}), "air/period"),
+        (cbor.dumps({"v": 1, "c": {"no/such": 1}, "h": bytes(8)}), "no/such"),
+        (cbor.dumps({"v": -1, "c": {}, "h": configuration.digest({})}), "version"),
+        (cbor.dumps({"v": 1, "c": {}, "h": bytes(8)}), "digest"),
+        (bytes(MAX_DOCUMENT + 1), "at most"),
+    ],
+)
+def test_a_bad_document_is_refused_with_its_reason(path: str, document: bytes, why: str) -> None:
+    settings = Settings(path)
+    good = configuration.document(2, {"lamp/default_level": 30})
+    settings.apply(good)
+    told: list[tuple[bool, int]] = []
+    settings.on_change = lambda *what: told.append(what)
+
+    reason = settings.apply(document)
+
+    assert why in reason
+    assert settings.reason == reason
+    assert settings.document() == Settings(path).document() == good
+    assert [applied for applied, _ in told] == [False]
+
+
+def test_subscribers_hear_of_changes_only(path: str) -> None:
+    settings = Settings(path)
+    heard: list[int] = []
+    settings.subscribe(lambda: heard.append(settings.values["air/period"]))
+    document = configuration.document(1, {"air/period": 300})
+
+    settings.apply(document)
+    settings.apply(document)
+    settings.apply(b"junk")
+
+    assert heard == [300]
+
+
+def test_a_flash_that_fails_keeps_the_old_configuration(path: str, tmp_path: Path) -> None:
+    settings = Settings(str(tmp_path / "gone" / "configuration.cbor"))
+
+    assert "flash" in settings.apply(configuration.document(1, {"air/period": 300}))
+    assert settings.values["air/period"] == 60
+
+
+def test_fields_another_release_stored_are_kept_where_they_still_hold(path: str) -> None:
+    values = {"air/period": 300, "people/period": 5, "gone/field": 1}
+    Path(path).write_bytes(cbor.dumps({"v": 9, "h": bytes(8), "c": values}))
+
+    settings = Settings(path)
+
+    assert settings.version == 9
+    assert settings.given == {"air/period": 300}
+    assert "people/period" in settings.reason
+    assert settings.digest != bytes(8)
+
+
+@pytest.mark.parametrize("junk", [b"", b"\xff" * 40, cbor.dumps({"v": "x", "c": 5})])
+def test_a_damaged_file_leaves_the_defaults(path: str, junk: bytes) -> None:
+    Path(path).write_bytes(junk)
+
+    settings = Settings(path)
+
+    assert settings.values == configuration.defaults()
+    assert settings.reason
