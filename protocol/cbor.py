@@ -201,5 +201,5 @@ def _text(raw: bytes) -> str:
     try:
         return raw.decode()
     # MicroPython raises UnicodeError where CPython raises its subclass UnicodeDecodeError.
-    except UnicodeError as error:
+    except UnicodeError:
         raise ProtocolError("CBOR: text is not UTF-8") from None

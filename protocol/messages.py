@@ -1,8 +1,8 @@
 """SMP group 64: readings from a position, acknowledge, lamp command, identify, seal, status.
 
 Each request body has a builder, used by whoever asks, and a parser, used by whoever answers;
-replies likewise. Keys are one or two letters, since they cross a slow bus thousands of times an hour.
-Parsers raise ProtocolError, which names the field, what was expected and what came.
+replies likewise. Keys are one or two letters, since they cross a slow bus thousands of times an
+hour. Parsers raise ProtocolError, which names the field, what was expected and what came.
 """
 
 # pyright: reportUnknownVariableType=false, reportUnknownMemberType=false

@@ -1,0 +1,148 @@
+"""The factory: who each lamppost is, its keys, and the flash it leaves with.
+
+Everything is drawn from the seed, so the same street has the same lampposts. The keys are test
+keys: they guard nothing but a simulation.
+"""
+
+import json
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from firmware import bootstage
+from firmware.build import flash
+from firmware.build.image import build_unsigned, sign
+from firmware.build.keys import PrivateKey, generate_key, load_key
+from simulators.node_process import ChipFiles
+
+VERSION = "1.0.0"
+"""Release that lampposts leave the factory with."""
+
+BOARD = "esp32s3-ref"
+"""Board id of the reference board, which the parts of a lamppost stand for."""
+
+_STREET = "Lime Walk"
+
+
+@dataclass(frozen=True)
+class Provision:
+    """Who one lamppost is.
+
+    Attributes:
+        node: node id, 12 hexadecimal digits.
+        name: what people call it.
+        address: bus address, 1..247.
+        key_id: number of its key, 1..255.
+        key: the 16 bytes shared with its gateway.
+        board: board id.
+    """
+
+    node: str
+    name: str
+    address: int
+    key_id: int
+    key: bytes = field(repr=False)
+    board: str = BOARD
+
+    def identity(self, release_key: bytes) -> dict[str, object]:
+        """What it is told of itself at flashing, with the modulus of the trusted release key."""
+        return {
+            "id": bytes.fromhex(self.node),
+            "board": self.board,
+            "address": self.address,
+            "keys": {self.key_id: self.key},
+            "release_key": release_key,
+        }
+
+    def gateway_section(self, bus: str) -> str:
+        """Its ``[[lamppost]]`` section of a gateway's configuration file."""
+        return (
+            f'[[lamppost]]\nid = "{self.node}"\nname = "{self.name}"\nbus = "{bus}"\n'
+            f'address = {self.address}\nkey = "{self.key.hex()}"\nkey_id = {self.key_id}\n'
+        )
+
+
+def provision(count: int, seed: int = 0) -> list[Provision]:
+    """``count`` lampposts, on addresses 1 to ``count``.
+
+    Raises:
+        ValueError: a count that one bus has no addresses for.
+    """
+    if not 1 <= count <= 247:
+        raise ValueError(f"lampposts: expected 1..247 on one bus, got {count}")
+    chance = random.Random(f"factory {seed}")
+    return [
+        Provision(
+            # The second bit of the first byte marks an address that no maker was given.
+            node=bytes([0x02, *chance.randbytes(4), address]).hex(),
+            name=f"{_STREET} {address:02d}",
+            address=address,
+            key_id=1,
+            key=chance.randbytes(16),
+        )
+        for address in range(1, count + 1)
+    ]
+
+
+class Factory:
+    """Makes lampposts in ``folder``, and releases that they take.
+
+    Attributes:
+        rom: the folder with the boot stage, as it is burnt into each chip.
+        release_key_file: the private key (PEM) whose releases the lampposts trust.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.rom = folder / "rom"
+        self.release_key_file = folder / "release-key.pem"
+
+    def files_of(self, who: Provision) -> ChipFiles:
+        """Where one lamppost's memory is kept."""
+        return ChipFiles(self._folder / "nodes" / who.node)
+
+    def release_key(self) -> PrivateKey:
+        """The key releases are signed with, made when there is none yet.
+
+        Raises:
+            BuildError: the file there holds no such key.
+        """
+        if self.release_key_file.exists():
+            return load_key(self.release_key_file)
+        return generate_key(self.release_key_file)
+
+    def release(
+        self, version: str, security_counter: int = 1, overlay: Path | None = None
+    ) -> bytes:
+        """A signed release of the sources, with the files of ``overlay`` in place of ours.
+
+        Raises:
+            BuildError: the sources do not compile, or do not fit.
+        """
+        return sign(build_unsigned(version, BOARD, security_counter, overlay), self.release_key())
+
+    def make(self, lampposts: Iterable[Provision], version: str = VERSION) -> None:
+        """Make the flash and NVS of each of ``lampposts`` that has none yet, and the ROM.
+
+        Raises:
+            BuildError: the release cannot be built.
+        """
+        self._burn_rom()
+        absent = [who for who in lampposts if not self.files_of(who).flash.exists()]
+        if not absent:
+            return
+        base = flash.base_image(self.release(version))
+        modulus = self.release_key().modulus
+        for who in absent:
+            files = self.files_of(who)
+            files.folder.mkdir(parents=True, exist_ok=True)
+            made = flash.with_identity(base, who.identity(modulus))
+            files.nvs.write_text(json.dumps({"lamp": {"identity": made.identity.hex()}}))
+            files.flash.write_bytes(made.flash)
+
+    def _burn_rom(self) -> None:
+        self.rom.mkdir(exist_ok=True)
+        stage = self.rom / "bootstage"
+        stage.unlink(missing_ok=True)  # these sources may have moved since
+        stage.symlink_to(Path(bootstage.__path__[0]), target_is_directory=True)

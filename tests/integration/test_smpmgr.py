@@ -1,0 +1,129 @@
+"""smpmgr, unmodified, in an environment of its own, manages a lamppost over its console."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from firmware.build.image import inspect
+from simulators.street import Street, StreetPlan
+from simulators.tools import ToolError
+from simulators.tools.smpmgr import smpmgr
+
+PATIENCE = 120.0
+
+
+@dataclass
+class Slot:
+    """One slot as smpmgr shows it."""
+
+    version: str
+    digest: str
+    pending: bool
+    confirmed: bool
+    active: bool
+
+
+class Engineer:
+    """Somebody at the open door with smpmgr on a laptop."""
+
+    def __init__(self, words: list[str], street: Street) -> None:
+        self.street = street
+        self.post = street.lampposts[0]
+        self._words = [*words, "--port", self.post.open_console(), "--timeout", "10"]
+
+    async def does(self, *arguments: str) -> str:
+        """Run one command that has to succeed; what it printed."""
+        process = await asyncio.create_subprocess_exec(
+            *self._words,
+            *arguments,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        async with asyncio.timeout(PATIENCE):
+            said, _ = await process.communicate()
+        assert process.returncode == 0, said.decode()
+        return said.decode()
+
+    async def slots(self) -> dict[int, Slot]:
+        said = await self.does("image", "state-read")
+        found: dict[int, Slot] = {}
+        for text in re.findall(r"ImageState\((.*?)\n\)", said, re.DOTALL):
+            values = dict(re.findall(r"(\w+)='?(\w[\w.]*)'?", text))
+            digest = re.search(r"'([0-9A-F]{64})'", text)
+            assert digest is not None
+            found[int(values["slot"])] = Slot(
+                values["version"],
+                digest[1],
+                values["pending"] == "True",
+                values["confirmed"] == "True",
+                values["active"] == "True",
+            )
+        return found
+
+    async def resets(self) -> None:
+        before = self.post.chip.restarts
+        await self.does("os", "reset")
+        async with asyncio.timeout(PATIENCE):
+            while self.post.chip.restarts == before or self.post.chip.pid is None:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+
+
+@pytest.fixture
+async def engineer(tmp_path: Path) -> AsyncIterator[Engineer]:
+    try:
+        words = await asyncio.to_thread(smpmgr)
+    except ToolError as error:
+        pytest.skip(str(error))
+    async with Street(tmp_path / "street", StreetPlan(lampposts=1)) as street:
+        await street.power_on()
+        yield Engineer(words, street)
+
+
+async def test_smpmgr_gets_its_echo(engineer: Engineer) -> None:
+    assert "r='good evening'" in await engineer.does("os", "echo", "good evening")
+
+
+async def test_smpmgr_updates_a_lamppost_on_trial_and_confirms_it(
+    engineer: Engineer, tmp_path: Path
+) -> None:
+    signed = engineer.street.factory.release("1.1.0")
+    digest = inspect(signed).image_hash.hex().upper()
+    image = tmp_path / "release.bin"
+    image.write_bytes(signed)
+    before = (await engineer.slots())[0]
+    assert (before.version, before.confirmed, before.active) == ("1.0.0", True, True)
+
+    await engineer.does("image", "upload", str(image))
+    assert (await engineer.slots())[1] == Slot("1.1.0", digest, False, False, False)
+
+    await engineer.does("image", "state-write", digest)
+    assert (await engineer.slots())[1].pending
+    await engineer.resets()
+    trial = await engineer.slots()
+    assert trial[1] == Slot("1.1.0", digest, pending=False, confirmed=False, active=True)
+    assert (trial[0].confirmed, trial[0].active) == (True, False)
+
+    await engineer.does("image", "state-write", "--confirm")
+    assert (await engineer.slots())[1].confirmed
+    await engineer.resets()
+    after = await engineer.slots()
+    assert (after[1].active, after[1].confirmed) == (True, True)
+
+
+async def test_an_image_on_trial_that_nobody_confirms_is_reverted_by_a_reset(
+    engineer: Engineer, tmp_path: Path
+) -> None:
+    signed = engineer.street.factory.release("1.2.0")
+    image = tmp_path / "release.bin"
+    image.write_bytes(signed)
+    await engineer.does("image", "upload", str(image))
+    await engineer.does("image", "state-write", inspect(signed).image_hash.hex())
+    await engineer.resets()
+    assert (await engineer.slots())[1].active
+    await engineer.resets()
+    slots = await engineer.slots()
+    assert (slots[0].active, slots[0].confirmed, slots[1].active) == (True, True, False)
