@@ -47,11 +47,12 @@ format: $(READY) ## bring the code into the project's style
 # Unit and device tests share nothing and run side by side. Those in ALONE start servers, buses and
 # whole streets that keep time, and get the machine to themselves.
 pytest: setup ## the tests: unit, device, integration, end to end
+	@$(BIN)/python -m simulators.tools.smpmgr
 	$(BIN)/pytest tests $(addprefix --ignore=,$(ALONE)) -n 2 $(ARGS)
 	$(BIN)/pytest $(ALONE) $(ARGS)
 
 bench: setup ## measure; prints figures, judges nothing
-	$(BIN)/pytest tests/bench -s $(ARGS)
+	$(BIN)/python -m tests.bench $(ARGS)
 
 soak: setup ## the long tests: minutes to hours
 	$(BIN)/pytest tests -m soak -s --timeout=0 $(ARGS)
@@ -67,5 +68,5 @@ lock: $(READY) ## bring .venv to the newest versions pyproject.toml allows, writ
 	@touch $(READY)
 
 clean: ## remove what the targets made here; fetched programs stay in the cache
-	rm -rf $(VENV) build dist demo-report .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist demo-report bench-report .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

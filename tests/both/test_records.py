@@ -24,7 +24,7 @@ def test_a_value_outside_its_bounds_is_refused_by_name():
         for index, (field, _unit, low, high) in enumerate(fields):
             for wrong in (low - 1, high + 1, None, "1", True):
                 values = _sample(kind, True)
-                values[index] = wrong
+                values[index] = wrong  # pyright: ignore
                 text = raises(ProtocolError, records.encode, kind, NOW, *values)
                 assert all(part in text for part in (name, field))
 
