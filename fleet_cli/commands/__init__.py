@@ -1,0 +1,1 @@
+"""The commands: thin skins that read options, call the library, and print."""

@@ -1,0 +1,1 @@
+"""Taking records from the broker into the city store, each exactly once."""

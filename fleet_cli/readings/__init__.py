@@ -1,0 +1,1 @@
+"""Readings for people and programs: columns with units, values in whole units."""

@@ -1,0 +1,1 @@
+"""Releases: signed MCUboot images, built by firmware.build and looked at here."""

@@ -1,0 +1,206 @@
+"""Driving a rollout: ask a wave, follow the reports, ask the next, stop when too many fail.
+
+Everything needed to go on is retained at the broker, so a desk that is switched off half way loses
+nothing: the lampposts asked go on by themselves, and `rollout resume` takes up the rest.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Final
+
+from aiomqtt import Client
+
+from fleet_cli import topics
+from fleet_cli.broker import publish, read_retained
+from fleet_cli.broker.retained import as_bytes, next_message
+from fleet_cli.errors import BadInput, FleetError
+from fleet_cli.fleet import Fleet
+from fleet_cli.fleet.messages import DesiredRelease
+from fleet_cli.rollout.judge import judge, wave_is_over
+from fleet_cli.rollout.state import FINAL, Rollout, Target, parse_rollout
+
+_POLL_S: Final = 1.0
+_SAVE_EVERY_S: Final = 2.0
+
+
+class Runner:
+    """One rollout and the connection that drives it; the fleet must have been read with it."""
+
+    def __init__(
+        self,
+        client: Client,
+        fleet: Fleet,
+        rollout: Rollout,
+        *,
+        now: Callable[[], float] = time.time,
+        on_change: Callable[[Rollout, Target], None] = lambda rollout, target: None,
+    ) -> None:
+        self._client = client
+        self._fleet = fleet
+        self.rollout = rollout
+        self._now = now
+        self._on_change = on_change
+        self._saved: bytes = b""
+        self._saved_at = float("-inf")
+
+    async def begin(self, image: bytes) -> None:
+        """Publish the image and ask the first wave.
+
+        Raises:
+            aiomqtt.MqttError: the broker did not acknowledge something; resume takes it up.
+        """
+        await publish(self._client, topics.release(self.rollout.image), image, retain=True)
+        await self._save(force=True)
+        await self._step()
+        await self._save(force=True)
+
+    async def run(self, timeout_s: float | None = None) -> bool:
+        """Go on until nothing more can be done; False when `timeout_s` came first.
+
+        Lampposts that are away stay queued and are not waited for.
+
+        Raises:
+            aiomqtt.MqttError: the connection was lost; resume takes it up.
+        """
+        await self._client.subscribe(topics.rollout(self.rollout.id), qos=1)
+        loop = asyncio.get_running_loop()
+        end = loop.time() + timeout_s if timeout_s is not None else float("inf")
+        while not await self._step():
+            if loop.time() >= end:
+                await self._save(force=True)
+                return False
+            await self._save()
+            await self._listen(min(_POLL_S, max(0.0, end - loop.time())))
+        await self._save(force=True)
+        return True
+
+    async def stop(self, reason: str) -> None:
+        """Withdraw the release from every lamppost that has not finished.
+
+        Raises:
+            aiomqtt.MqttError: the broker did not acknowledge something.
+        """
+        self.rollout.state = "stopped"
+        self.rollout.reason = reason
+        for target in self.rollout.targets:
+            if target.state in FINAL:
+                continue
+            lamppost = self._fleet.lampposts.get(target.key)
+            if lamppost and lamppost.release and lamppost.release.rollout == self.rollout.id:
+                await publish(self._client, _desired(target), None, retain=True)
+                lamppost.release = None
+            target.state, target.reason = "withdrawn", "rollout stopped"
+            self._on_change(self.rollout, target)
+        await self._save(force=True)
+
+    async def _listen(self, timeout_s: float) -> None:
+        message = await next_message(self._client, timeout_s)
+        while message is not None:
+            topic, payload = str(message.topic), as_bytes(message)
+            if topic == topics.rollout(self.rollout.id):
+                self._heed(payload)
+            else:
+                self._fleet.absorb(topic, payload)
+            # Whatever else is here already is taken in before the next step looks at it all.
+            more = len(self._client.messages) > 0
+            message = await next_message(self._client, 0.1) if more else None
+
+    def _heed(self, payload: bytes) -> None:
+        """Another desk may have stopped it."""
+        if not payload or payload == self._saved:
+            return
+        try:
+            other = parse_rollout(payload, self.rollout.id)
+        except FleetError:
+            return  # ours is written over it at the next save
+        if other.state == "stopped":
+            self.rollout = other
+
+    async def _step(self) -> bool:
+        """Judge, and do what follows from it; True when nothing is left to do here."""
+        rollout = self.rollout
+        if rollout.state != "running":
+            return True
+        self._judge()
+        if rollout.counts["failed"] > rollout.max_failures:
+            failed = [target for target in rollout.targets if target.state == "failed"]
+            await self.stop(
+                f"{len(failed)} failed, at most {rollout.max_failures} may; "
+                f"the last: {failed[-1].label}: {failed[-1].reason}"
+            )
+            return True
+        while wave_is_over(rollout, rollout.current_wave) and rollout.counts["waiting"]:
+            await self._ask(min(t.wave for t in rollout.targets if t.state == "waiting"))
+            self._judge()
+        counts = rollout.counts
+        if not (counts["waiting"] or counts["asked"] or counts["updating"] or counts["queued"]):
+            rollout.state = "finished"
+        return not (counts["waiting"] or counts["asked"] or counts["updating"])
+
+    def _judge(self) -> None:
+        for target in judge(self.rollout, self._fleet.lampposts, int(self._now())):
+            self._on_change(self.rollout, target)
+
+    async def _ask(self, wave: int) -> None:
+        rollout = self.rollout
+        desired = DesiredRelease(
+            rollout=rollout.id,
+            version=rollout.version,
+            hash=rollout.hash,
+            image=rollout.image,
+            size=rollout.size,
+        )
+        for target in rollout.targets:
+            if target.wave != wave or target.state != "waiting":
+                continue
+            await publish(self._client, _desired(target), desired.model_dump(), retain=True)
+            if lamppost := self._fleet.lampposts.get(target.key):
+                lamppost.release = desired
+            target.state, target.asked = "asked", int(self._now())
+        await self._save(force=True)
+
+    async def _save(self, *, force: bool = False) -> None:
+        document = self.rollout.to_bytes()
+        now = time.monotonic()
+        if document == self._saved or (not force and now - self._saved_at < _SAVE_EVERY_S):
+            return
+        await publish(self._client, topics.rollout(self.rollout.id), document, retain=True)
+        self._saved, self._saved_at = document, now
+
+
+def _desired(target: Target) -> str:
+    return topics.lamppost(target.gateway, target.node, "desired/release")
+
+
+async def read_rollouts(client: Client) -> dict[str, Rollout]:
+    """All rollouts the broker retains, the newest last; unreadable ones are left out.
+
+    Raises:
+        aiomqtt.MqttError: the connection was lost.
+    """
+    found: dict[str, Rollout] = {}
+    for topic, payload in (await read_retained(client, topics.ROLLOUTS)).messages.items():
+        identifier = topic.rsplit("/", 1)[1]
+        if not payload:
+            continue
+        try:
+            found[identifier] = parse_rollout(payload, identifier)
+        except BadInput:
+            continue
+    return dict(sorted(found.items(), key=lambda item: (item[1].created, item[0])))
+
+
+def choose_rollout(rollouts: dict[str, Rollout], identifier: str | None) -> Rollout:
+    """The rollout named, or the newest.
+
+    Raises:
+        BadInput: there is none.
+    """
+    if not rollouts:
+        raise BadInput("the broker holds no rollout; begin one with: lamplighter rollout start")
+    if identifier is None:
+        return next(reversed(rollouts.values()))
+    if identifier not in rollouts:
+        raise BadInput(f"no rollout {identifier!r}; there are: {', '.join(rollouts)}")
+    return rollouts[identifier]

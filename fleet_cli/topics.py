@@ -1,0 +1,60 @@
+"""The MQTT topics between gateways and the city, built and taken apart in one place."""
+
+import re
+from typing import Final
+
+PREFIX: Final = "lamplighter/v1"
+
+RECORDS: Final = f"{PREFIX}/+/records"
+GATEWAY_STATUS: Final = f"{PREFIX}/+/status"
+REPORTED: Final = f"{PREFIX}/+/lamppost/+/reported"
+DESIRED_CONFIGURATION: Final = f"{PREFIX}/+/lamppost/+/desired/configuration"
+DESIRED_RELEASE: Final = f"{PREFIX}/+/lamppost/+/desired/release"
+ROLLOUTS: Final = f"{PREFIX}/rollouts/+"
+
+_GATEWAY_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_NODE_ID = re.compile(r"[0-9a-f]{12}")
+# Second words of topics that are not gateways.
+_RESERVED = frozenset({"releases", "rollouts"})
+
+
+def is_gateway_id(text: str) -> bool:
+    """Whether `text` can name a gateway."""
+    return _GATEWAY_ID.fullmatch(text) is not None and text not in _RESERVED
+
+
+def is_node_id(text: str) -> bool:
+    """Whether `text` is a lamppost's id: 12 lower-case hexadecimal characters."""
+    return _NODE_ID.fullmatch(text) is not None
+
+
+def lamppost(gateway: str, node: str, leaf: str) -> str:
+    """The topic of one lamppost: leaf is reported, desired/configuration, command, ..."""
+    return f"{PREFIX}/{gateway}/lamppost/{node}/{leaf}"
+
+
+def release(digest: str) -> str:
+    """The topic that retains a signed image; `digest` is its file's SHA-256 in hexadecimal."""
+    return f"{PREFIX}/releases/{digest}"
+
+
+def rollout(identifier: str) -> str:
+    """The topic that retains a rollout's state."""
+    return f"{PREFIX}/rollouts/{identifier}"
+
+
+def split_gateway(topic: str) -> tuple[str, str] | None:
+    """(gateway, leaf) of a topic of a gateway itself; None for any other topic."""
+    parts = topic.split("/")
+    if len(parts) != 4 or f"{parts[0]}/{parts[1]}" != PREFIX or not is_gateway_id(parts[2]):
+        return None
+    return parts[2], parts[3]
+
+
+def split_lamppost(topic: str) -> tuple[str, str, str] | None:
+    """(gateway, node, leaf) of a lamppost's topic; None for any other topic."""
+    parts = topic.split("/", 5)
+    if len(parts) != 6 or f"{parts[0]}/{parts[1]}" != PREFIX or parts[3] != "lamppost":
+        return None
+    gateway, node, leaf = parts[2], parts[4], parts[5]
+    return (gateway, node, leaf) if is_gateway_id(gateway) and is_node_id(node) else None
