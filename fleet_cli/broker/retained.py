@@ -7,6 +7,7 @@ after the last one says that they are all here.
 import asyncio
 from dataclasses import dataclass, field
 from typing import Final
+from weakref import WeakKeyDictionary
 
 from aiomqtt import Client, Message
 
@@ -54,17 +55,34 @@ async def read_retained(
     return found
 
 
+# The wait for the next message of each client that somebody has given up waiting for.
+_waiting: WeakKeyDictionary[Client, asyncio.Task[Message]] = WeakKeyDictionary()
+
+
 async def next_message(client: Client, timeout_s: float) -> Message | None:
     """The next message, None when none came within `timeout_s`.
+
+    The library's own wait may not be cancelled: a message that comes in that very moment has left
+    its queue and would be gone, unacknowledged and never sent again. So it goes on, and whoever
+    asks next takes it up. All reading of a client's messages has to go through here.
 
     Raises:
         aiomqtt.MqttError: the connection was lost.
     """
-    try:
-        async with asyncio.timeout(timeout_s):
-            return await anext(client.messages)
-    except TimeoutError:
+    waiting = _waiting.get(client)
+    if waiting is None:
+        waiting = _waiting[client] = asyncio.create_task(_next(client))
+        # Nobody may come for it: then its end is no news.
+        waiting.add_done_callback(lambda task: task.cancelled() or task.exception())
+    done, _ = await asyncio.wait({waiting}, timeout=timeout_s)
+    if not done:
         return None
+    del _waiting[client]
+    return waiting.result()
+
+
+async def _next(client: Client) -> Message:
+    return await anext(client.messages)
 
 
 def as_bytes(message: Message) -> bytes:

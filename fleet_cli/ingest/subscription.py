@@ -5,7 +5,6 @@ store has it, so the acknowledgement is taken over from the paho client undernea
 is public, aiomqtt only does not pass it on.
 """
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Any, Final, Self, cast
@@ -16,6 +15,7 @@ from paho.mqtt.client import Client as PahoClient
 
 from fleet_cli import topics
 from fleet_cli.broker.connection import new_client
+from fleet_cli.broker.retained import next_message
 from fleet_cli.settings import BrokerSettings
 
 # What the broker may have unacknowledged with us: it bounds both memory and a batch. (mosquitto
@@ -73,14 +73,12 @@ class Subscription:
         Raises:
             MqttError: the connection was lost.
         """
-        messages = self._client.messages
-        try:
-            async with asyncio.timeout(timeout_s):
-                batch = [await anext(messages)]
-        except TimeoutError:
+        first = await next_message(self._client, timeout_s)
+        if first is None:
             return []
-        while len(messages) and len(batch) < RECEIVE_MAXIMUM:
-            batch.append(await anext(messages))
+        batch = [first]
+        while len(self._client.messages) and len(batch) < RECEIVE_MAXIMUM:
+            batch.append(await anext(self._client.messages))
         return batch
 
     def acknowledge(self, batch: Iterable[Message]) -> None:
