@@ -9,7 +9,7 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-ALONE := tests/integration tests/e2e
+STREETS := tests/e2e tests/integration
 export PYTHON
 
 .PHONY: help setup programs demo test lint format pytest bench soak lock clean
@@ -44,12 +44,12 @@ format: $(READY) ## bring the code into the project's style
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
 
-# Unit and device tests share nothing and run side by side. Those in ALONE start servers, buses and
-# whole streets that keep time, and get the machine to themselves.
+# The first run is short tests of which two fill the machine. Those of the second start servers,
+# buses and whole streets, which mostly wait; the whole night of tests/e2e goes beside the others.
 pytest: setup ## the tests: unit, device, integration, end to end
 	@$(BIN)/python -m simulators.tools.smpmgr
-	$(BIN)/pytest tests $(addprefix --ignore=,$(ALONE)) -n 2 $(ARGS)
-	$(BIN)/pytest $(ALONE) $(ARGS)
+	$(BIN)/pytest tests $(addprefix --ignore=,$(STREETS)) -n 2 $(ARGS)
+	$(BIN)/pytest $(STREETS) -n 2 $(ARGS)
 
 bench: setup ## measure; prints figures, judges nothing
 	$(BIN)/python -m tests.bench $(ARGS)

@@ -1,0 +1,126 @@
+"""The files a city would write: settings of the gateway, the command line and the lampposts."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from simulators.clock import SimClock
+
+GATEWAY = "cabinet-1"
+BUS = "street"
+
+# Times of records are street time. A night in three minutes runs some 340 times as fast as a real
+# one, while the sensors take their own time: a quarter of an hour is then under three seconds.
+_SITE = """\
+[site]
+latitude = 51.5225
+longitude = -0.1544
+utc_offset = "+00:00"
+dst = "eu"
+"""
+_PERIODS = """\
+[air]
+period = "15min"
+
+[people]
+period = "15min"
+
+[energy]
+period = "15min"
+
+[status]
+period = "1h"
+
+[update]
+confirm_timeout = "{confirm}s"
+"""
+
+CONFIRM_SECONDS = 15
+"""Machine time a new release has to reach its gateway; far less than a real street would give."""
+
+FIRST_PROGRAM = ("sunset 100%", "22:00 70%", "05:30 90%", "sunrise 0%")
+NEW_PROGRAM = ("sunset 95%", "20:00 60%", "23:30 35%", "05:00 80%", "sunrise 0%")
+NEW_LEVELS = frozenset({95, 60, 35, 80})
+"""Levels that only the new program asks for."""
+
+
+def configuration(program: Iterable[str]) -> str:
+    """A configuration for every lamppost, as staff write it.
+
+    Args:
+        program: the control program's controls, such as ``"22:00 70%"``.
+    """
+    controls = ", ".join(f'"{control}"' for control in program)
+    lamp = f'[lamp]\ndefault_level = 100\nminimum_level = 10\nfade = "1s"\nprogram = [{controls}]\n'
+    return f"{_SITE}\n{lamp}\n{_PERIODS.format(confirm=CONFIRM_SECONDS)}"
+
+
+def gateway(
+    data: Path, port: str, broker_port: int, clock: SimClock, lampposts: Iterable[str]
+) -> str:
+    """The gateway's configuration file.
+
+    Args:
+        data: its data folder.
+        port: path of its serial port.
+        broker_port: of the broker on this machine.
+        clock: the street's.
+        lampposts: a ``[[lamppost]]`` section each.
+    """
+    sections = "\n".join(lampposts)
+    return f"""\
+[gateway]
+id = "{GATEWAY}"
+data_dir = "{data}"
+
+[clock]
+source = "simulated"
+real_origin = {clock.real_origin_ns}
+street_origin = {clock.street_origin}
+speed = {clock.speed}
+
+[bus.{BUS}]
+port = "{port}"
+baud = 115200
+reply_timeout_ms = 250
+idle_poll_ms = 2000
+silent_poll_max_s = 2
+
+[mqtt]
+host = "127.0.0.1"
+port = {broker_port}
+keepalive = 5
+
+[updates]
+trial_timeout_s = {4 * CONFIRM_SECONDS}
+retry_s = 1
+
+[log]
+level = "info"
+format = "text"
+
+{sections}
+"""
+
+
+def fleet(broker_port: int, store: str, clock: SimClock) -> str:
+    """``lamplighter.toml``: the settings of the command line.
+
+    Args:
+        broker_port: of the broker on this machine.
+        store: URL of the city store.
+        clock: the street's.
+    """
+    return f"""\
+[broker]
+host = "127.0.0.1"
+port = {broker_port}
+
+[store]
+url = "{store}"
+
+[clock]
+source = "simulated"
+real_origin = {clock.real_origin_ns}
+street_origin = {float(clock.street_origin)}
+speed = {float(clock.speed)}
+"""

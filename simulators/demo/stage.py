@@ -1,0 +1,275 @@
+"""Everything the script acts upon, put up in order and taken down whatever happens."""
+
+import asyncio
+import contextlib
+import shutil
+import sqlite3
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fleet_cli.settings import BrokerSettings
+from simulators.demo import settings
+from simulators.demo.broker import Broker
+from simulators.demo.children import Child, Children
+from simulators.demo.commands import CommandLine, installed
+from simulators.demo.options import Options
+from simulators.demo.proof import Row
+from simulators.demo.releases import make_releases, release_file
+from simulators.demo.snapshot import Feed, Mood
+from simulators.demo.track import Track
+from simulators.demo.watch import Watch
+from simulators.ledger import Key
+from simulators.street import Street, StreetPlan
+
+# People walk in machine time, so few fit in an hour that passes in ten seconds; with as many as the
+# pavement takes, quiet hours have somebody too.
+_CROWD = 6.0
+
+
+@dataclass
+class Stage:
+    """The street and the programs behind it.
+
+    Attributes:
+        options: of this run.
+        folder: work folder; gone after the run.
+        report: folder of the report.
+        street: the simulated street.
+        broker: the city's broker.
+        gateway: the gateway's process.
+        ingest: the ingest's process.
+        children: all child processes.
+        cli: the fleet's command line.
+        watch: what gateways report.
+        track: what lampposts logged.
+        feed: events for the person watching.
+        store: file of the city store.
+        complaints: what the simulated street says must not happen, and did.
+    """
+
+    options: Options
+    folder: Path
+    report: Path
+    street: Street
+    broker: Broker
+    gateway: Child
+    ingest: Child
+    children: Children
+    cli: CommandLine
+    watch: Watch
+    track: Track
+    feed: Feed
+    store: Path
+    complaints: list[str]
+
+    @property
+    def nodes(self) -> list[str]:
+        """Node ids, by address."""
+        return [post.node for post in self.street.lampposts]
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Name by node id, in the order of addresses."""
+        return {post.node: post.provision.name for post in self.street.lampposts}
+
+    @property
+    def street_name(self) -> str:
+        """The street's name: that of its lampposts without their number."""
+        return self.street.lampposts[0].provision.name.rpartition(" ")[0]
+
+    @property
+    def logged(self) -> int:
+        """Records in the simulator's ledger."""
+        return len(self.street.ledger.records)
+
+    def say(self, text: str, mood: Mood = Mood.PLAIN) -> None:
+        """Tell whoever watches."""
+        self.feed.say(self.street.clock.street(), text, mood)
+
+    def release(self, version: str) -> Path:
+        """File of a signed release."""
+        return release_file(self.folder, version)
+
+    def stored_count(self) -> int:
+        """Records in the city store; 0 while there is none."""
+        rows = self._query("SELECT count(*) FROM record")
+        return rows[0][0] if rows else 0
+
+    def stored_rows(self) -> list[Row]:
+        """Every record in the city store."""
+        return self._query("SELECT node, epoch, seq, body FROM record")
+
+    def conflicting_keys(self) -> list[Key]:
+        """Keys for which the store was sent two bodies."""
+        return self._query("SELECT DISTINCT node, epoch, seq FROM conflict")
+
+    def set_aside(self) -> dict[str, int]:
+        """Rows of the store's tables for what it could not take."""
+        counts = {"conflict": 0, "rejected": 0}
+        for table in counts:
+            rows = self._query(f"SELECT count(*) FROM {table}")  # noqa: S608 - our two words
+            counts[table] = rows[0][0] if rows else 0
+        return counts
+
+    def gateway_tally(self) -> dict[str, int]:
+        """The gateway's durable counters: added, sent, dropped, rejected, repeated, missed."""
+        return dict(_rows(self.folder / "gateway" / "gateway.db", "SELECT name, value FROM tally"))
+
+    def missing(self, keys: set[Key]) -> set[Key]:
+        """Those of ``keys`` that are not in the city store."""
+        return keys - set(self._query("SELECT node, epoch, seq FROM record"))
+
+    # The store is read as SQL and not through the code that wrote it: a proof ought not to lean on
+    # what it is to prove.
+    def _query(self, statement: str) -> list[Any]:
+        return _rows(self.store, statement)
+
+
+def _rows(file: Path, statement: str) -> list[Any]:
+    """Rows of a SQLite file that others write; none while it or its tables are not there yet."""
+    if not file.exists():
+        return []
+    with contextlib.closing(
+        sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=10)
+    ) as database:
+        try:
+            return database.execute(statement).fetchall()
+        except sqlite3.OperationalError as error:
+            if "no such table" in str(error):
+                return []
+            raise
+
+
+@contextlib.asynccontextmanager
+async def put_up(options: Options, folder: Path, logs: Path, feed: Feed) -> AsyncGenerator[Stage]:
+    """Put up the stage: releases, street, broker, ingest, gateway; power comes with the script.
+
+    Args:
+        options: of this run.
+        folder: an empty work folder.
+        logs: folder for the logs of all programs, in the report's.
+        feed: for events.
+
+    Raises:
+        ChildFailed: a program does not start.
+        BuildError: a release cannot be built.
+        ToolError: MicroPython or mosquitto is missing.
+    """
+    report = options.report.absolute()
+    plan = StreetPlan(
+        lampposts=options.lampposts,
+        seed=options.seed,
+        speed=options.street_speed,
+        origin=options.start,
+        crowd=_CROWD,
+    )
+    await asyncio.to_thread(make_releases, folder, folder / "street")
+    async with contextlib.AsyncExitStack() as stack:
+        # In this order, so that the end comes in the other: what listens outlives what talks.
+        children = Children(logs)
+        stack.push_async_callback(children.end)
+        broker = Broker(children, folder / "broker")
+        await broker.start()
+        complaints: list[str] = []
+
+        def complain(line: str) -> None:
+            complaints.append(line)
+            feed.say(street.clock.street(), line, Mood.BAD)
+
+        street = Street(folder / "street", plan, complain)
+        await stack.enter_async_context(street)
+        stack.callback(_keep_node_logs, street, logs)
+        stage = _stage(options, folder, report, street, broker, children, feed, complaints)
+        watching = asyncio.create_task(stage.watch.run(), name="watch")
+        stack.push_async_callback(_cancelled, watching)
+        await stage.ingest.start()
+        await stage.gateway.start()
+        yield stage
+
+
+def _stage(
+    options: Options,
+    folder: Path,
+    report: Path,
+    street: Street,
+    broker: Broker,
+    children: Children,
+    feed: Feed,
+    complaints: list[str],
+) -> Stage:
+    store = report / "city.db"
+    desk = folder / "lamplighter.toml"
+    desk.write_text(settings.fleet(broker.port, f"sqlite:///{store}", street.clock))
+    cabinet = folder / "gateway.toml"
+    cabinet.touch(mode=0o600)  # it holds the lampposts' keys
+    cabinet.write_text(
+        settings.gateway(
+            folder / "gateway",
+            street.bus.open_gateway_port(),
+            broker.port,
+            street.clock,
+            [post.provision.gateway_section(settings.BUS) for post in street.lampposts],
+        )
+    )
+    cli = CommandLine(
+        folder,
+        report / "logs" / "commands.log",
+        lambda typed: feed.say(street.clock.street(), typed.replace(f"{folder}/", "")),
+    )
+    gateway = children.add(
+        "gateway", [installed("lamplighter-gateway"), "run", "--config", str(cabinet)]
+    )
+    ingest = children.add("ingest", cli.words("ingest"), cli.environment)
+    watch = Watch(BrokerSettings(host="127.0.0.1", port=broker.port))
+    return Stage(
+        options=options,
+        folder=folder,
+        report=report,
+        street=street,
+        broker=broker,
+        gateway=gateway,
+        ingest=ingest,
+        children=children,
+        cli=cli,
+        watch=watch,
+        track=Track(street.ledger),
+        feed=feed,
+        store=store,
+        complaints=complaints,
+    )
+
+
+def clean_report(report: Path) -> Path:
+    """Make the report's folder, without what an earlier run left; returns its folder of logs."""
+    logs = report / "logs"
+    if logs.exists():
+        shutil.rmtree(logs)
+    logs.mkdir(parents=True)
+    for name in (
+        "summary.json",
+        "index.html",
+        "street.svg",
+        "city.db",
+        "city.db-wal",
+        "city.db-shm",
+    ):
+        (report / name).unlink(missing_ok=True)
+    return logs
+
+
+def _keep_node_logs(street: Street, logs: Path) -> None:
+    for post in street.lampposts:
+        for file in (post.chip.files.console, post.chip.files.errors):
+            if file.exists() and file.stat().st_size:
+                kept = logs / "lampposts" / f"{post.provision.address:02d}-{file.name}"
+                kept.parent.mkdir(exist_ok=True)
+                shutil.copyfile(file, kept)
+
+
+async def _cancelled(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.wait([task])
+    if not task.cancelled() and (error := task.exception()):
+        raise error

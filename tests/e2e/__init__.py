@@ -1,0 +1,1 @@
+"""The whole street, through the programs a person would start."""
