@@ -36,13 +36,19 @@ def street_line(snapshot: Snapshot) -> str:
     """The whole street in one line."""
     levels = [line.level for line in snapshot.lampposts if line.level is not None]
     light = f"light {sum(levels) / len(levels):.0f}%" if levels else "light unknown"
-    up = sum(line.link == "up" for line in snapshot.lampposts)
+    links = [line.link for line in snapshot.lampposts]
+    # With the gateway or the broker away nobody at the desk knows.
+    up = (
+        "links unknown"
+        if set(links) == {"unknown"}
+        else f"{links.count('up')} of {len(links)} links up"
+    )
     versions = sorted({line.version for line in snapshot.lampposts if line.version})
     done = sum(step.state is StepState.PASSED for step in snapshot.steps)
     parts = ", ".join(f"{part.name} {part.state}" for part in snapshot.parts)
     return (
         f"{clock_text(snapshot.time)} ({snapshot.speed:.0f}x) {light}, "
-        f"{up} of {len(snapshot.lampposts)} links up, release {' and '.join(versions) or '?'}, "
+        f"{up}, release {' and '.join(versions) or '?'}, "
         f"{snapshot.stored:,} of {snapshot.produced:,} records stored, "
         f"{done} of {len(snapshot.steps)} steps; {parts}"
     )
