@@ -1,6 +1,9 @@
 """What every test may ask for."""
 
+from collections.abc import Iterator
+
 import pytest
+import structlog
 
 from simulators.tools import Interpreter
 
@@ -13,3 +16,11 @@ def micropython(request: pytest.FixtureRequest) -> Interpreter:
     :class:`InterpreterFailed`, with its traceback shown, when it does not end in exit code 0.
     """
     return Interpreter(request.param)
+
+
+@pytest.fixture(autouse=True)
+def _logs_stay_as_they_were() -> Iterator[None]:
+    """A command that sets up its logs sends them to a stream that ends with its test."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
