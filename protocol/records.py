@@ -141,6 +141,7 @@ EVENT_SENSOR_BACK = 13  # kind of record that is back
 EVENT_OVERRIDE_SET = 14  # level
 EVENT_OVERRIDE_ENDED = 15  # level it had
 EVENT_REPLAY_REFUSED = 16  # refusals so far
+EVENT_LOG_FAILED = 17  # records that could not be written since the last such event
 EVENTS = {
     EVENT_CLOCK_SET: "clock set",
     EVENT_CLOCK_STEPPED: "clock stepped",
@@ -158,6 +159,7 @@ EVENTS = {
     EVENT_OVERRIDE_SET: "override set",
     EVENT_OVERRIDE_ENDED: "override ended",
     EVENT_REPLAY_REFUSED: "replay refused",
+    EVENT_LOG_FAILED: "log failed",
 }
 
 

@@ -57,8 +57,10 @@ class NodeLog:
         self._observer = observer
         self._failures = 0
         self._last_failure = ""
-        # Losses that no EVENT record tells of yet are those above this.
+        # Losses that no EVENT record tells of yet are those above these.
         self._told = 0
+        self._unwritten = 0
+        self._unwritten_told = 0
         self._tail = []
         try:
             os.mkdir(folder)
@@ -100,13 +102,20 @@ class NodeLog:
         except (ValueError, TypeError, IndexError, KeyError) as error:
             return self._fail(error)
         if not self._store(body):
+            self._unwritten += 1
             return False
         lost = self._ring.overwritten
-        if lost > self._told:
-            event = (records.EVENT_LOG_OVERWRITTEN, lost - self._told)
-            if self._store(records.encode(records.EVENT, self._clock.stamp(), *event)):
-                self._told = lost
+        if lost > self._told and self._tell(records.EVENT_LOG_OVERWRITTEN, lost - self._told):
+            self._told = lost
+        lost = self._unwritten
+        if lost > self._unwritten_told and self._tell(
+            records.EVENT_LOG_FAILED, lost - self._unwritten_told
+        ):
+            self._unwritten_told = lost
         return True
+
+    def _tell(self, code, count):
+        return self._store(records.encode(records.EVENT, self._clock.stamp(), code, count))
 
     def _store(self, body):
         failure = None

@@ -15,6 +15,7 @@ IMG_INVALID_MAGIC = 23
 IMG_INVALID_HASH = 24
 IMG_NOT_NEWER = 27
 IMG_ALREADY_PENDING = 28
+IMG_INVALID_VECTOR_TABLE = 29
 IMG_TOO_LARGE = 30
 IMG_DATA_OVERRUN = 31
 IMG_CONFIRMATION_DENIED = 32
@@ -38,7 +39,8 @@ UPLOAD_HASH = 15
 NOT_NEWER = 16
 FLASH = 17
 
-# MCUboot has no codes of its own for key, signature and board: all three are TLVs.
+# Clients know these codes only, and take no text beside them. An image for another board or
+# interpreter is what an invalid vector table is on a Cortex: built for something else.
 _RC = {
     HEADER: IMG_INVALID_HEADER,
     MAGIC: IMG_INVALID_MAGIC,
@@ -49,11 +51,11 @@ _RC = {
     HASH: IMG_INVALID_HASH,
     KEY: IMG_INVALID_TLV,
     SIGNATURE: IMG_INVALID_TLV,
-    BOARD: IMG_INVALID_TLV,
+    BOARD: IMG_INVALID_VECTOR_TABLE,
     SECURITY_COUNTER: IMG_NOT_NEWER,
     PAYLOAD: IMG_INVALID_TLV,
     FILE_NAME: IMG_INVALID_TLV,
-    BYTECODE: IMG_INVALID_TLV,
+    BYTECODE: IMG_INVALID_VECTOR_TABLE,
     UPLOAD_HASH: IMG_INVALID_HASH,
     NOT_NEWER: IMG_NOT_NEWER,
     FLASH: IMG_FLASH_WRITE_FAILED,

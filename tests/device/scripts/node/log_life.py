@@ -154,8 +154,11 @@ def a_failing_flash_is_counted_and_never_raises():
     assert log.overwritten == 0, "an error of the part is no reason to forget"
     blocks.failing = False
     fill(log, 50, 100)
-    assert numbers(collect(log)) == list(range(100))
-    assert log.next_seq == 100
+    bodies = collect(log)
+    assert numbers(bodies) == list(range(100))
+    told = [values[1] for _, _, values in map(records.decode, bodies) if values[0] == 17]
+    assert told == [10], "what could not be written is told, once"
+    assert log.next_seq == 101
 
 
 def values_out_of_bounds_are_brought_in_and_nonsense_is_counted():
