@@ -188,8 +188,10 @@ def _read_indefinite(data: memoryview, at: int, depth: int, major: int) -> "tupl
 
 def _read_entry(data: memoryview, at: int, depth: int, entries: "dict[Any, Any]") -> int:
     key, at = _read(data, at, depth + 1)
-    if not isinstance(key, (int, str, bytes)) or isinstance(key, bool):
-        raise ProtocolError("CBOR: map key must be an integer, text or bytes")
+    # No byte strings: MicroPython warns on the console at each comparison of bytes with text, and
+    # one hostile map would make half a megabyte of that.
+    if not isinstance(key, (int, str)) or isinstance(key, bool):
+        raise ProtocolError("CBOR: map key must be an integer or text")
     if key in entries:
         raise ProtocolError("CBOR: map key given twice")
     value, at = _read(data, at, depth + 1)

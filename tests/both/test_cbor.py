@@ -55,6 +55,7 @@ def test_refuses_what_is_outside_the_subset():
         "3bffffffffffffffff",  # below -2**63
         "a2616101616102",  # one key twice
         "a1f601",  # a key that is null
+        "a1416101",  # a key that is a byte string
         "9f01",  # no end
         "ff",  # an end alone
         "818181818181818181818180",  # too deep
