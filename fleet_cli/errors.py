@@ -10,6 +10,7 @@ EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
 EXIT_UNREACHABLE: Final = 3
 EXIT_TIMED_OUT: Final = 4
+EXIT_INTERRUPTED: Final = 130
 
 EXIT_CODES: Final[dict[int, str]] = {
     EXIT_OK: "done, and every lamppost asked succeeded",
@@ -17,6 +18,7 @@ EXIT_CODES: Final[dict[int, str]] = {
     EXIT_USAGE: "wrong usage or bad input",
     EXIT_UNREACHABLE: "the broker or the store cannot be reached",
     EXIT_TIMED_OUT: "timed out while waiting",
+    EXIT_INTERRUPTED: "interrupted (Ctrl-C); what was sent before stays sent",
 }
 """The exit codes of every command, as `lamplighter --help` lists them."""
 
@@ -47,3 +49,10 @@ class TimedOut(FleetError):
     """What was waited for had not come in the time given."""
 
     exit_code = EXIT_TIMED_OUT
+
+
+def reason_of(error: OSError | UnicodeDecodeError) -> str:
+    """Why a file could not be used, without its path: who tells of it has named it already."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"expected text in UTF-8, got byte 0x{error.object[error.start]:02x}"
+    return error.strerror or type(error).__name__

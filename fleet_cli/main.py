@@ -8,7 +8,7 @@ from typer import TyperException
 
 from fleet_cli.commands import config, fleet, ingest, lamp, readings, release, rollout
 from fleet_cli.commands.root import root
-from fleet_cli.errors import EXIT_FAILED, EXIT_OK, FleetError
+from fleet_cli.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, FleetError
 
 
 def build() -> typer.Typer:
@@ -54,6 +54,8 @@ def run(arguments: list[str] | None = None) -> int:
         # Whoever read our output has seen enough; Python would complain again at its exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
+    if result == EXIT_INTERRUPTED:
+        print("lamplighter: interrupted", file=sys.stderr)
     return result if isinstance(result, int) else EXIT_OK
 
 

@@ -11,11 +11,15 @@ REPORTED: Final = f"{PREFIX}/+/lamppost/+/reported"
 DESIRED_CONFIGURATION: Final = f"{PREFIX}/+/lamppost/+/desired/configuration"
 DESIRED_RELEASE: Final = f"{PREFIX}/+/lamppost/+/desired/release"
 ROLLOUTS: Final = f"{PREFIX}/rollouts/+"
+INGEST: Final = f"{PREFIX}/ingest/+"
 
 _GATEWAY_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _NODE_ID = re.compile(r"[0-9a-f]{12}")
 # Second words of topics that are not gateways.
-_RESERVED = frozenset({"releases", "rollouts"})
+_RESERVED = frozenset({"ingest", "releases", "rollouts"})
+_INGEST_NAME = re.compile(r"[A-Za-z0-9]{1,32}")
+# `lamplighter/v1/ingest/records` would be taken for a gateway's.
+_GATEWAY_LEAVES = frozenset({"records", "status"})
 
 
 def is_gateway_id(text: str) -> bool:
@@ -26,6 +30,16 @@ def is_gateway_id(text: str) -> bool:
 def is_node_id(text: str) -> bool:
     """Whether `text` is a lamppost's id: 12 lower-case hexadecimal characters."""
     return _NODE_ID.fullmatch(text) is not None
+
+
+def is_ingest_name(text: str) -> bool:
+    """Whether `text` can name an ingest: 1 to 32 letters and digits, and no leaf of a gateway."""
+    return _INGEST_NAME.fullmatch(text) is not None and text not in _GATEWAY_LEAVES
+
+
+def ingest(name: str) -> str:
+    """The topic that retains the presence of one ingest."""
+    return f"{PREFIX}/ingest/{name}"
 
 
 def lamppost(gateway: str, node: str, leaf: str) -> str:

@@ -126,7 +126,7 @@ def diff(
     if json:
         print_json([item.to_json() for item in differences])
     else:
-        console().print(differences_text(differences))
+        show(differences_text(differences))
 
 
 async def _diff(broker: BrokerSettings, wanted: Selection, document: Document) -> list[Difference]:
@@ -182,7 +182,7 @@ async def _push(
             fleet = await read_fleet(client)
         differences = [difference(post, document) for post in chosen_of(fleet, wanted)]
         # What is about to happen is no result: in JSON mode too it is for a person to read.
-        error_console().print(differences_text(differences))
+        error_show(differences_text(differences))
         changing = [item.lamppost for item in differences if not item.same]
         if changing and not yes:
             await confirm(f"Send this to {plural(len(changing), 'lamppost')}?")

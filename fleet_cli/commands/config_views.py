@@ -1,6 +1,7 @@
 """How configurations and their fate are shown."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -11,7 +12,7 @@ from fleet_cli.configuration.describe import field_rows
 from fleet_cli.configuration.difference import Change, Difference
 from fleet_cli.configuration.push import Push
 from fleet_cli.fleet import Lamppost
-from fleet_cli.output import plural, state_text, table
+from fleet_cli.output import Paragraph, plural, state_text, table
 
 _NAMES_SHOWN = 200
 
@@ -25,28 +26,34 @@ def differences_text(differences: Sequence[Difference]) -> RenderableType:
     parts: list[RenderableType] = []
     for (changes, note, same, unknown), lampposts in groups.items():
         parts.append(
-            Text.assemble(
-                (plural(len(lampposts), "lamppost"), "bold"),
-                f": {labelled(lampposts, _NAMES_SHOWN)}",
+            Paragraph(
+                Text.assemble(
+                    (plural(len(lampposts), "lamppost"), "bold"),
+                    f": {labelled(lampposts, _NAMES_SHOWN)}",
+                )
             )
         )
         if same:
-            parts.append(Text("  has this already", style="dim"))
+            parts.append(Text(f"  {'has' if len(lampposts) == 1 else 'have'} this already", style="dim"))
         elif unknown:
             parts.append(Text("  all values would be replaced", style="yellow"))
         elif not changes:
             parts.append(Text("  same values, under a new version number", style="dim"))
         for change in changes:
             parts.append(
-                Text.assemble(
-                    f"  {change.field}: ",
-                    (change.before, "red"),
-                    " -> ",
-                    (change.after, "green"),
+                Paragraph(
+                    Text.assemble(
+                        f"{change.field}: ",
+                        (change.before, "red"),
+                        " -> ",
+                        (change.after, "green"),
+                    ),
+                    first=2,
+                    rest=6,
                 )
             )
         if note:
-            parts.append(Text(f"  note: {note}", style="yellow"))
+            parts.append(Paragraph(Text(f"note: {note}", style="yellow"), first=2, rest=6))
     return Group(*parts)
 
 
@@ -88,12 +95,15 @@ def status_table(lampposts: Sequence[Lamppost], lagging: int) -> RenderableType:
             state_text(post.link),
             str(post.state.configuration.version),
             str(post.configuration.version) if post.configuration else "-",
-            state_text(post.state.configuration.state or "-"),
+            state_text(post.configuration_state or "-"),
             post.state.configuration.reason,
         ]
         for post in lampposts
     ]
-    columns = ["lamppost", "gateway", "link", "has", "desired", "state", "reason"]
+    columns: list[str | tuple[str, dict[str, Any]]] = [
+        "lamppost", "gateway", ("link", {"no_wrap": True}), ("has", {"no_wrap": True}),
+        ("desired", {"no_wrap": True}), ("state", {"no_wrap": True}), "reason",
+    ]  # fmt: skip
     total = plural(len(lampposts), "lamppost")
     return Group(
         table(columns, rows),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
+from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -14,7 +15,17 @@ from fleet_cli.commands.options import Gateways, Json, Labels, selection, warn_o
 from fleet_cli.commands.root import settings_of
 from fleet_cli.configuration.values import BY_NAME
 from fleet_cli.fleet import Fleet, Lamppost, Selection, read_fleet
-from fleet_cli.output import console, plural, print_json, progress_bar, state_text, table, time_text
+from fleet_cli.output import (
+    Details,
+    console,
+    plural,
+    print_json,
+    progress_bar,
+    show,
+    state_text,
+    table,
+    time_text,
+)
 from fleet_cli.settings import BrokerSettings
 from protocol import configuration, records
 
@@ -57,23 +68,36 @@ def list_(
     if json:
         print_json([post.to_json() for post in chosen])
     else:
-        console().print(fleet_table(fleet, chosen))
+        show(fleet_table(fleet, chosen, console().width))
 
 
-def fleet_table(fleet: Fleet, chosen: Sequence[Lamppost]) -> RenderableType:
-    """The list, which reads well at 80 columns, and a line of totals."""
+_HEADS = ("lamppost", "gateway", "link", "lamp", "version", "config", "heard (UTC)")
+_LONGEST_WORD = 14  # 255.255.65535 has 13
+_LEAST = 8  # of a name's characters, however narrow it is
+
+
+def fleet_table(fleet: Fleet, chosen: Sequence[Lamppost], width: int = 80) -> RenderableType:
+    """The list, which reads well at 80 columns, and a line of totals.
+
+    States are never cut; `width` columns less what they need is for the names.
+    """
+    cells = [_row(post) for post in chosen]
+    needed = [
+        max(map(cell_len, (head, *(str(row[place]) for row in cells))))
+        for place, head in enumerate(_HEADS)
+    ]
+    left = width - sum(needed[2:]) - (len(_HEADS) - 1)
+    gateway = min(needed[1], max(_LEAST, left // 3, left - needed[0]))
     one_line = {"overflow": "ellipsis", "no_wrap": True}
     rows = table(
         [
-            ("lamppost", {**one_line, "max_width": 18}),
-            ("gateway", {**one_line, "max_width": 12}),
-            ("link", {"no_wrap": True}),
-            ("lamp", {"justify": "right", "no_wrap": True}),
-            ("version", {**one_line, "max_width": 10}),
-            ("config", {**one_line, "max_width": 12}),
-            ("heard (UTC)", {"no_wrap": True}),
+            (_HEADS[0], {**one_line, "max_width": max(_LEAST, left - gateway)}),
+            (_HEADS[1], {**one_line, "max_width": gateway}),
+            (_HEADS[2], {"no_wrap": True}),
+            (_HEADS[3], {"justify": "right", "no_wrap": True}),
+            *((head, {"no_wrap": True}) for head in _HEADS[4:]),
         ],
-        [_row(post) for post in chosen],
+        cells,
     )
     links = [post.link for post in chosen]
     totals = [plural(len(chosen), "lamppost")]
@@ -97,10 +121,10 @@ def _row(post: Lamppost) -> list[str | Text]:
     configured = state.configuration
     config: str | Text = "-"
     if configured.version or configured.state:
-        config = state_text(configured.state or "?", f" v{configured.version}")
-    version = state.firmware.version or "-"
+        config = state_text(_short(post.configuration_state or "?"), f" v{configured.version}")
+    version: str | Text = _short(state.firmware.version or "-")
     if state.update.state not in ("idle", "confirmed", ""):
-        version = f"{version} {state.update.state}"
+        version = Text.assemble(version, " ", state_text(_short(state.update.state)))
     return [
         post.label,
         post.gateway,
@@ -112,8 +136,13 @@ def _row(post: Lamppost) -> list[str | Text]:
     ]
 
 
-@app.command()
-def show(
+def _short(told: str) -> str:
+    # A gateway's word: longer than any version or state there is, it must not push out the others.
+    return told if len(told) <= _LONGEST_WORD else f"{told[: _LONGEST_WORD - 1]}…"
+
+
+@app.command("show")
+def show_(
     context: typer.Context,
     node: Annotated[str, typer.Argument(help="Id, the beginning of one, or name.")],
     json: Json = False,
@@ -130,7 +159,7 @@ def show(
     if json:
         print_json(lamppost.to_json())
     else:
-        console().print(details(lamppost))
+        show(details(lamppost))
 
 
 def details(lamppost: Lamppost) -> RenderableType:
@@ -177,7 +206,7 @@ def details(lamppost: Lamppost) -> RenderableType:
         ("", ""),
         (
             "configuration",
-            _with_reason(state.configuration.state or "-", state.configuration.reason),
+            _with_reason(lamppost.configuration_state or "-", state.configuration.reason),
         ),
         ("has version", f"{state.configuration.version} ({state.configuration.digest or '-'})"),
     ]
@@ -187,7 +216,7 @@ def details(lamppost: Lamppost) -> RenderableType:
     else:
         rows.append(("desired version", f"{desired.version} ({desired.digest})"))
         rows += _values(desired.values)
-    return table([("", {"no_wrap": True, "style": "dim"}), ""], rows)
+    return Details(rows)
 
 
 def _values(values: dict[str, Any]) -> list[tuple[str, str | Text]]:

@@ -19,6 +19,7 @@ from fleet_cli.errors import EXIT_OK, BadInput
 from fleet_cli.ingest.service import Ingest
 from fleet_cli.output import console, print_json, progress_bar, table
 from fleet_cli.store import Counts, Store
+from fleet_cli.topics import is_ingest_name
 
 _IDLE_END_S = 2.0
 
@@ -63,6 +64,9 @@ def ingest(
     it on disk; killed at any moment, nothing is lost and nothing is twice.
     Several may run, each with its own --name; the store takes each reading
     once however many bring it.
+    While one of them is known to the broker, gateways send their readings
+    and delete what was delivered; without any they keep them. It counts for
+    7 days after it was last connected.
     Ends cleanly at SIGTERM and Ctrl-C, and prints its counters.
 
     \b
@@ -70,8 +74,10 @@ def ingest(
     lamplighter ingest --store sqlite:///city.db
     lamplighter ingest --once --json
     """
-    if not name.isascii() or not name.isalnum() or len(name) > 32:
-        raise BadInput(f"--name {name}: expected 1 to 32 letters and digits")
+    if not is_ingest_name(name):
+        raise BadInput(
+            f"--name {name}: expected 1 to 32 letters and digits, not 'records' or 'status'"
+        )
     settings = settings_of(context)
     limit = seconds(run_for, "--run-for", 1, 365 * 86400) if run_for else None
     every = seconds(report_every, "--report-every", 1, 86400)

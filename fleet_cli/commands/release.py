@@ -12,7 +12,7 @@ from firmware.build import DEFAULT_BOARD, BuildError, build_unsigned, generate_k
 from firmware.build import sign as sign_image
 from fleet_cli.commands.options import Json
 from fleet_cli.errors import EXIT_FAILED, EXIT_OK, BadInput
-from fleet_cli.output import console, print_json, progress_bar, table
+from fleet_cli.output import Details, console, print_json, progress_bar, show, table
 from fleet_cli.release import image
 
 app = typer.Typer(help="Make, sign and look at releases.", no_args_is_help=True)
@@ -159,7 +159,7 @@ def inspect(
     if json:
         print_json(described)
     else:
-        console().print(inspection(described))
+        show(inspection(described))
     return EXIT_FAILED if described["signature_valid"] is False else EXIT_OK
 
 
@@ -182,19 +182,21 @@ def inspection(described: dict[str, Any]) -> RenderableType:
         ("header", f"{header['header_size']} bytes, build {header['build']}"),
         ("payload", f"{header['payload_size']} bytes, inflated {described['inflated_size']}"),
     ]
-    label = {"no_wrap": True, "style": "dim"}
-    tlvs = [
-        [tlv["type"], tlv["area"], tlv["name"], _short(tlv["value"])] for tlv in described["tlvs"]
+    tlvs: list[tuple[str, str | Text]] = [
+        (f"{tlv['type']} {tlv['area']}, {tlv['name']}", _short(tlv["value"]))
+        for tlv in described["tlvs"]
     ]
     files = [[item["name"], str(item["size"])] for item in described["files"]]
     return Group(
-        table([("", label), ""], rows),
+        Details(rows),
         Text(),
-        table([("TLV", {"no_wrap": True}), "area", "name", "value"], tlvs),
+        Text("TLVs", style="bold"),
+        Details(tlvs),
         Text(),
         table(["file", ("bytes", {"justify": "right"})], files),
     )
 
 
 def _short(value: str) -> str:
-    return value if len(value) <= 64 else f"{value[:61]}..."
+    # A hash stays whole, alone or at the end of a description; of a signature the beginning does.
+    return f"{value[:61]}..." if len(value) > 64 and " " not in value else value

@@ -1,5 +1,6 @@
 """Options that stand before any command."""
 
+from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Annotated
 
@@ -31,6 +32,12 @@ named with --settings, else ./lamplighter.toml, else
 """
 
 _BROKER = "Broker"
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"lamplighter {version_of('lamplighter')}")
+        raise typer.Exit
 
 
 def root(
@@ -108,6 +115,12 @@ def root(
             help="The city store. [dim]\\[default: sqlite:///lamplighter.db][/dim]",
         ),
     ] = None,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_say_version, is_eager=True, help="Show the version and end."
+        ),
+    ] = False,
 ) -> None:
     """Read the settings; the help is set below, as it lists the exit codes."""
     given = {

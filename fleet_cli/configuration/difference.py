@@ -66,12 +66,12 @@ def difference(lamppost: Lamppost, document: Document) -> Difference:
         basis, before = "defaults", configuration.defaults()
     elif desired is not None and usable:
         basis, before = "desired", configuration.effective(desired.values)
-        note = f"has not applied its desired version {desired.version}"
+        note = f"desired version {desired.version} is not applied yet"
         if reported.state == "refused":
-            note = f"refused its desired version {desired.version}: {reported.reason}"
+            note = f"desired version {desired.version} was refused: {reported.reason}"
     else:
         note = (
-            f"its present values are not known here (version {reported.version}, "
+            f"present values are not known here (version {reported.version}, "
             f"digest {reported.digest or 'unknown'})"
         )
     after = configuration.effective(document.values)
@@ -88,5 +88,14 @@ def difference(lamppost: Lamppost, document: Document) -> Difference:
     desires_same = desired is None or desired.digest == document.digest
     same = reported.digest == document.digest and reported.state == "applied" and desires_same
     if not lamppost.reachable:
-        note = "; ".join(filter(None, [note, f"{lamppost.link}: applies when it is back"]))
+        note = "; ".join(filter(None, [note, _away(lamppost)]))
     return Difference(lamppost, basis, tuple(changes), note, same)
+
+
+def _away(lamppost: Lamppost) -> str:
+    """Why a push does not reach the lamppost at once, and when it does."""
+    if not lamppost.gateway_online:
+        return "gateway offline: a push waits at the broker and is applied when the gateway is back"
+    if lamppost.reported is None:
+        return "nothing reported yet: a push waits, and is applied once the gateway finds it"
+    return "link silent: a push waits at the gateway, and is applied when the link is back"

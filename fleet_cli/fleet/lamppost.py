@@ -53,6 +53,22 @@ class Lamppost:
         """Whether something published for it now can be expected to arrive now."""
         return self.link == "up"
 
+    @property
+    def has_desired(self) -> bool:
+        """Whether it has the configuration desired of it, or none is desired."""
+        desired, reported = self.configuration, self.state.configuration
+        if desired is None:
+            return True
+        return (reported.version, reported.digest) == (desired.version, desired.digest)
+
+    @property
+    def configuration_state(self) -> str:
+        """What became of the configuration desired: one applied before it is no answer to it."""
+        reported = self.state.configuration.state
+        if self.configuration and not self.has_desired and reported in ("", "applied"):
+            return "pending"
+        return reported
+
     def labels(self) -> dict[str, str]:
         """What `-l key=value` can select by."""
         state = self.state
@@ -66,7 +82,7 @@ class Lamppost:
             "update": state.update.state,
             "rollout": state.update.rollout,
             "configuration": str(state.configuration.version),
-            "configuration-state": state.configuration.state,
+            "configuration-state": self.configuration_state,
             "lamp-reason": str(state.lamp.reason),
         }
 

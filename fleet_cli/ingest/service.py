@@ -25,6 +25,7 @@ from fleet_cli.store import Counts, Store
 _log = structlog.get_logger("ingest")
 
 _POLL_S: Final = 0.5
+_ANNOUNCE_EVERY_S: Final = 3600.0
 _BACKOFF_FIRST_S: Final = 0.5
 _BACKOFF_LAST_S: Final = 30.0
 
@@ -44,6 +45,7 @@ class Ingest:
         name: str,
         shared: bool = False,
         report_every_s: float = 60.0,
+        announce_every_s: float = _ANNOUNCE_EVERY_S,
         on_progress: Callable[[Counts], None] | None = None,
     ) -> None:
         self._broker = broker
@@ -51,6 +53,7 @@ class Ingest:
         self._name = name
         self._shared = shared
         self._report_every_s = report_every_s
+        self._announce_every_s = announce_every_s
         self._on_progress = on_progress
         self._stop = asyncio.Event()
         self._backoff_s = _BACKOFF_FIRST_S
@@ -90,16 +93,31 @@ class Ingest:
         idle_since = time.monotonic()
         async with Subscription(self._broker, self._name, shared=self._shared) as subscription:
             _log.info("connected", broker=self._broker.host, name=self._name)
-            while not self._stop.is_set():
-                messages = await subscription.next_batch(_POLL_S)
-                if messages:
-                    if not await self._commit(messages, give_up=idle_end_s is not None):
+            # Beside the work: a store that is away for days must not let our presence expire.
+            announcing = asyncio.create_task(self._announce_periodically(subscription))
+            try:
+                while not self._stop.is_set():
+                    messages = await subscription.next_batch(_POLL_S)
+                    if messages:
+                        if not await self._commit(messages, give_up=idle_end_s is not None):
+                            return
+                        subscription.acknowledge(messages)
+                        self._backoff_s = _BACKOFF_FIRST_S
+                        idle_since = time.monotonic()
+                    elif idle_end_s is not None and time.monotonic() - idle_since >= idle_end_s:
                         return
-                    subscription.acknowledge(messages)
-                    self._backoff_s = _BACKOFF_FIRST_S
-                    idle_since = time.monotonic()
-                elif idle_end_s is not None and time.monotonic() - idle_since >= idle_end_s:
-                    return
+            finally:
+                announcing.cancel()
+                await asyncio.gather(announcing, return_exceptions=True)
+
+    async def _announce_periodically(self, subscription: Subscription) -> None:
+        while True:
+            await asyncio.sleep(self._announce_every_s)
+            try:
+                await subscription.announce()
+            except MqttError as error:
+                # A lost connection is seen by who reads it, and announced anew with the next one.
+                _log.warning("presence not renewed", reason=str(error))
 
     async def _commit(self, messages: Sequence[Message], *, give_up: bool) -> bool:
         """Write one batch; False when stopped before the store would have it."""

@@ -5,6 +5,7 @@ store has it, so the acknowledgement is taken over from the paho client undernea
 is public, aiomqtt only does not pass it on.
 """
 
+import time
 from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Any, Final, Self, cast
@@ -15,6 +16,7 @@ from paho.mqtt.client import Client as PahoClient
 
 from fleet_cli import topics
 from fleet_cli.broker.connection import new_client
+from fleet_cli.broker.publishing import publish
 from fleet_cli.broker.retained import next_message
 from fleet_cli.settings import BrokerSettings
 
@@ -38,6 +40,8 @@ class Subscription:
 
     def __init__(self, settings: BrokerSettings, name: str, *, shared: bool = False) -> None:
         """`name` is the session with the broker; nothing is connected yet."""
+        self._name = name
+        self._since = int(time.time())
         self._records = _SHARED if shared else topics.RECORDS
         self._client: Client = new_client(
             settings,
@@ -54,6 +58,8 @@ class Subscription:
             await self._client.subscribe(self._records, qos=1)
             # Never shared: states are retained, which a shared subscription does not bring.
             await self._client.subscribe(topics.REPORTED, qos=1)
+            # Not before: from here on the broker keeps for us what a gateway then deletes.
+            await self.announce()
         except BaseException as error:
             await self._client.__aexit__(type(error), error, error.__traceback__)
             raise
@@ -66,6 +72,23 @@ class Subscription:
         trace: TracebackType | None,
     ) -> None:
         await self._client.__aexit__(kind, error, trace)
+
+    async def announce(self) -> None:
+        """Tell the gateways that this ingest's session is there, as long as the broker keeps it.
+
+        They delete readings only while an ingest is given them. A clean stop leaves it said: the
+        session goes on holding messages, and when it expires, so does this.
+
+        Raises:
+            MqttError: the broker did not acknowledge it.
+        """
+        await publish(
+            self._client,
+            topics.ingest(self._name),
+            {"ingest": self._name, "since": self._since},
+            retain=True,
+            expiry_s=SESSION_EXPIRY_S,
+        )
 
     async def next_batch(self, timeout_s: float) -> Sequence[Message]:
         """Whatever has come: at least one message, or none when none came within `timeout_s`.
