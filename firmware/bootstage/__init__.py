@@ -9,6 +9,8 @@ stays on while the console says what is needed.
 RETRY_S = 600
 # Long enough for somebody at the console; once started, a watchdog cannot be stopped.
 HOLD_WATCHDOG_MS = 300_000
+# For the application to be imported and put together in; it arms a shorter one of its own.
+START_WATCHDOG_MS = 60_000
 
 
 def start(block_device, board_on, observer=None) -> None:
@@ -105,6 +107,8 @@ def _run(boot, observer) -> None:
 
     print("bootstage: starting slot", boot.slot, "on trial" if boot.trial else "")
     sys.path.insert(0, store.folder(boot.slot))
+    # Whatever hangs from here on ends in a reset, so that a trial reverts and a stop is counted.
+    _feed(START_WATCHDOG_MS)
     try:
         import node.app
 

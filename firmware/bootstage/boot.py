@@ -32,6 +32,19 @@ class Boot:
         return self._state["reverted"]
 
     @property
+    def reverted_told(self) -> bool:
+        """Whether `reverted` was written down already; see `tell_reverted`."""
+        return bool(self._state["told"])
+
+    def tell_reverted(self) -> None:
+        """`reverted` is written down now: later starts need not do so again. Raises nothing."""
+        try:
+            self._save(slotstate.told(self._state))
+        except OSError as error:
+            # It is told once more at the next start, no more.
+            print("bootstage: that it was told cannot be written:", error)
+
+    @property
     def idle_slot(self) -> int:
         """The slot that an update may be unpacked to."""
         return 1 - self.slot
@@ -115,6 +128,10 @@ class Boot:
     def checking(self, slot: int):
         """Check the files of a finished record piece by piece; see `store.checking`."""
         return store.checking(store.slot_path(slot) + ".new")
+
+    def checking_installed(self, slot: int):
+        """Check the files of an installed slot piece by piece; see `store.checking`."""
+        return store.checking(store.slot_path(slot))
 
     def install(self, slot: int) -> None:
         """After the record of `slot` is finished: it can be started. OSError from the flash."""

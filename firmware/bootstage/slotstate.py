@@ -2,7 +2,9 @@
 
 The words are MCUboot's. The *active* slot is the confirmed one. A *pending* slot is started once on
 *trial* at the next boot; it is then *confirmed*, or the boot after that *reverts* to the active
-slot. *Permanent* means pending and confirmed as soon as it is started.
+slot. *Permanent* means pending and confirmed as soon as it is started. A slot is *proven* once what
+it holds was confirmed, and *failed* once a trial of it was reverted: when the active slot does not
+keep running, a proven slot takes its place, any other that has not failed gets one trial.
 
 A state is a dict with FIELDS. Every function takes one and returns a new one; the caller writes it
 to flash before it acts on it, so that a power cut finds either the old state or the new one.
@@ -23,12 +25,15 @@ FIELDS = (
     "permanent",  # 1: the pending slot is confirmed as soon as it is started
     "trial",  # slot that was started on trial and is not confirmed yet, or -1
     "proven",  # bit n: what slot n holds was confirmed at some time
+    "failed",  # bit n: a trial of what slot n holds was reverted, and nobody marked it again
+    "told",  # 1: the application has written down that it reverted
     "stops",  # stops in a row of the confirmed application
     "counter",  # security counter: the lowest an image may carry
     "why",  # why the running trial gave up, "" while it has not
     "reverted",  # why the slot wanted last is not the one that runs, or ""
 )
-_LIMITS = (1, 1, 1, 1, 3, 1_000_000, 0x7FFFFFFF)
+_LIMITS = (1, 1, 1, 1, 3, 3, 1, 1_000_000, 0x7FFFFFFF)
+_STOPS = FIELDS.index("stops")
 
 
 def fresh(active: int = 0, counter: int = 0) -> dict:
@@ -39,6 +44,8 @@ def fresh(active: int = 0, counter: int = 0) -> dict:
         "permanent": 0,
         "trial": -1,
         "proven": 1 << active,
+        "failed": 0,
+        "told": 0,
         "stops": 0,
         "counter": counter,
         "why": "",
@@ -107,12 +114,13 @@ def mark_pending(state: dict, slot: int, permanent: bool) -> dict:
     new = dict(state)
     new["pending"] = slot
     new["permanent"] = 1 if permanent else 0
+    new["failed"] &= ~(1 << slot) & 3
     new["reverted"] = ""
     return new
 
 
 def released(state: dict, slot: int) -> dict:
-    """What `slot` holds is about to be replaced: it is no longer pending, nor proven.
+    """What `slot` holds is about to be replaced: it is no longer pending, proven, failed.
 
     ValueError for a slot that the node depends on.
     """
@@ -123,6 +131,7 @@ def released(state: dict, slot: int) -> dict:
         new["pending"] = -1
         new["permanent"] = 0
     new["proven"] &= ~(1 << slot) & 3
+    new["failed"] &= ~(1 << slot) & 3
     return new
 
 
@@ -135,6 +144,7 @@ def confirm(state: dict, slot: int, counter: int) -> dict:
         new["trial"] = -1
     new["active"] = slot
     new["proven"] |= 1 << slot
+    new["failed"] &= ~(1 << slot) & 3
     new["stops"] = 0
     new["why"] = ""
     if counter > new["counter"]:
@@ -149,6 +159,13 @@ def give_up(state: dict, why: str) -> dict:
     return new
 
 
+def told(state: dict) -> dict:
+    """The application has written down why the slot wanted last does not run."""
+    new = dict(state)
+    new["told"] = 1
+    return new
+
+
 def choose(state: dict, problem, cause: str = "", watchdog: bool = False) -> tuple:
     """(new state, slot or None, on trial) at a boot.
 
@@ -159,9 +176,7 @@ def choose(state: dict, problem, cause: str = "", watchdog: bool = False) -> tup
     new = dict(state)
     if new["trial"] >= 0:
         why = new["why"] or ("reset by %s" % cause if cause else "")
-        new["trial"] = -1
-        new["why"] = ""
-        new["reverted"] = _reason("not confirmed within its trial", why)
+        _revert(new, _reason("not confirmed within its trial", why))
     elif watchdog:
         new = _count_stop(new, "watchdog", problem)
     pending = new["pending"]
@@ -171,7 +186,7 @@ def choose(state: dict, problem, cause: str = "", watchdog: bool = False) -> tup
         new["permanent"] = 0
         wrong = problem(pending)
         if wrong:
-            new["reverted"] = _reason("slot %d damaged" % pending, wrong)
+            _report(new, _reason("slot %d damaged" % pending, wrong))
         elif permanent or pending == new["active"]:
             new["active"] = pending
             new["proven"] |= 1 << pending
@@ -185,11 +200,12 @@ def choose(state: dict, problem, cause: str = "", watchdog: bool = False) -> tup
     if not wrong:
         return new, active, False
     other = 1 - active
+    # Whether it is proven or not: nothing else is left that could light the street by a program.
     if problem(other):
         return dict(state), None, False
     new["active"] = other
     new["stops"] = 0
-    new["reverted"] = _reason("slot %d damaged" % active, wrong)
+    _report(new, _reason("slot %d damaged" % active, wrong))
     return new, other, False
 
 
@@ -197,7 +213,7 @@ def without_trial(state: dict, problem) -> tuple:
     """As `choose`, for a boot whose trial could not be counted on flash: it is not started then."""
     new = dict(state)
     new["trial"] = -1
-    new["reverted"] = "the trial could not be written to flash"
+    _report(new, "the trial could not be written to flash")
     return choose(new, problem)
 
 
@@ -205,9 +221,7 @@ def stopped(state: dict, slot: int, text: str, problem) -> dict:
     """The application of `slot` ended with the exception `text`."""
     if state["trial"] == slot:
         new = dict(state)
-        new["trial"] = -1
-        new["why"] = ""
-        new["reverted"] = _reason("application stopped", text)
+        _revert(new, _reason("application stopped", text))
         return new
     return _count_stop(dict(state), "application stopped: " + text, problem)
 
@@ -218,15 +232,38 @@ def pause(state: dict) -> int:
 
 
 def _count_stop(new: dict, text: str, problem) -> dict:
-    new["stops"] = min(new["stops"] + 1, _LIMITS[5])
+    """One more stop of the active slot. After MAX_STOPS the other is taken, if it is fit for that.
+
+    Proven: it is active from here on. Neither proven nor failed, and nothing else is marked: it is
+    pending, so that the next choice starts it on trial, once. Failed: the active one goes on.
+    """
+    new["stops"] = min(new["stops"] + 1, _LIMITS[_STOPS])
     other = 1 - new["active"]
+    proven = new["proven"] & 1 << other
+    barred = new["failed"] & 1 << other or new["pending"] >= 0
     # The count goes on after a change of slot: the pause grows while neither of them runs.
-    if new["stops"] % MAX_STOPS == 0 and not problem(other):
-        new["reverted"] = _reason(
-            "slot %d stopped %d times in a row" % (new["active"], MAX_STOPS), text
-        )
+    if new["stops"] % MAX_STOPS or (not proven and barred) or problem(other):
+        return new
+    _report(new, _reason("slot %d stopped %d times in a row" % (new["active"], MAX_STOPS), text))
+    if proven:
         new["active"] = other
+    else:
+        new["pending"] = other
+        new["permanent"] = 0
     return new
+
+
+def _revert(new: dict, why: str) -> None:
+    """The trial under way has failed."""
+    new["failed"] |= 1 << new["trial"]
+    new["trial"] = -1
+    new["why"] = ""
+    _report(new, why)
+
+
+def _report(new: dict, why: str) -> None:
+    new["reverted"] = why
+    new["told"] = 0
 
 
 def _reason(what: str, detail: str) -> str:

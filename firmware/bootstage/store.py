@@ -14,6 +14,8 @@ IDENTITY = "/identity.cbor"
 _DIRECTORY = 0x4000
 _MAX_IDENTITY = 1024
 _CHUNK = 512
+MOUNT_ATTEMPTS = 3
+BLANK_PAUSE_MS = 5000
 
 
 class Nvs:
@@ -71,29 +73,63 @@ def intact(identity: bytes) -> bool:
 def mount(device, nvs: Nvs) -> str:
     """Mount littlefs at /flash; returns "" or what had to be done for it.
 
-    Formats only when there is no littlefs to be found. OSError: the flash is dead.
+    A flash that does not mount is left as it is, and OSError raised: the caller holds the lamp on
+    and tries again. Formatting it would gain nothing, since no copy of the application exists that
+    could be put there, and would cost both slots and the log where a supply that is still coming up
+    spoilt the reads. Only what was never written is formatted, so that a new chip can be used:
+    every block blank, at two looks BLANK_PAUSE_MS apart.
     """
     import time
 
     import vfs
 
-    for attempt in range(3):  # a supply that is still coming up can spoil a read
+    attempt = 0
+    while True:
+        attempt += 1
         try:
             filesystem = vfs.VfsLfs2(device)
             break
         except OSError as error:
-            print("bootstage: no littlefs at attempt", attempt + 1, error)
+            print("bootstage: no littlefs at attempt", attempt, error)
+            if attempt >= MOUNT_ATTEMPTS:
+                filesystem = None
+                break
             time.sleep_ms(100)
-    else:
-        vfs.VfsLfs2.mkfs(device)
-        vfs.mount(vfs.VfsLfs2(device), ROOT)
-        identity = nvs.identity()
-        if not identity:
-            return "flash did not mount and was formatted; the identity is lost"
-        write(ROOT + IDENTITY, identity)
-        return "flash did not mount and was formatted; the identity came from NVS"
-    vfs.mount(filesystem, ROOT)
-    return ""
+    if filesystem is not None:
+        vfs.mount(filesystem, ROOT)
+        return ""
+    if not _blank(device):
+        raise OSError("it holds data but no littlefs that mounts; it is left as it is")
+    time.sleep_ms(BLANK_PAUSE_MS)
+    if not _blank(device):
+        raise OSError("it read as blank, then it did not; it is left as it is")
+    vfs.VfsLfs2.mkfs(device)
+    vfs.mount(vfs.VfsLfs2(device), ROOT)
+    identity = nvs.identity()
+    if not identity:
+        return "flash was blank and was formatted; there is no identity"
+    write(ROOT + IDENTITY, identity)
+    return "flash was blank and was formatted; the identity came from NVS"
+
+
+def _blank(device) -> bool:
+    """Whether every block is erased (all FF), or every one zero. OSError when one does not read."""
+    count = device.ioctl(4, 0)
+    size = device.ioctl(5, 0)
+    piece = bytearray(_CHUNK)
+    wanted = b""
+    for block in range(count):
+        for offset in range(0, size, _CHUNK):
+            # Block devices answer with a negative number, or raise.
+            if device.readblocks(block, piece, offset):
+                raise OSError("block %d cannot be read" % block)
+            if not wanted:
+                wanted = bytes(piece[:1]) * _CHUNK
+                if piece[0] not in (0x00, 0xFF):
+                    return False
+            if piece != wanted:
+                return False
+    return True
 
 
 def write(path: str, data) -> None:

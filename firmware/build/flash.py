@@ -19,14 +19,13 @@ from littlefs import LittleFS, LittleFSError, UserContext
 
 from firmware.bootstage import slotfile, slotstate
 from firmware.build.errors import BuildError
-from firmware.build.image import inspect, romfs_of
+from firmware.build.image import BLOCK_SIZE, FLASH_BLOCKS, inspect, romfs_of
 from firmware.node import identity as identity_file
 from firmware.node.update import romfs
 from firmware.node.update.refusal import Refused
 from firmware.node.update.store import check_name
 
-BLOCK_SIZE = 4096
-FLASH_SIZE = 1024 * 1024
+FLASH_SIZE = FLASH_BLOCKS * BLOCK_SIZE
 _DISK_VERSION = 0x0002_0000  # 2.0, which every MicroPython reads
 
 

@@ -14,11 +14,16 @@ from imgtool.version import SemiSemVersion, decode_version
 from firmware.build import payload
 from firmware.build.errors import BuildError
 from firmware.build.keys import PrivateKey, PublicKey
+from firmware.node.update.budget import Budget
 from firmware.node.update.image import MAX_SIZE
+from firmware.node.update.refusal import Refused
 from protocol import image as layout
 from protocol.errors import ProtocolError
 
 DEFAULT_BOARD = "esp32s3-ref"
+# The flash of a node, in blocks of littlefs; what fits it is shared out by its `Budget`.
+BLOCK_SIZE = 4096
+FLASH_BLOCKS = 256
 _SIGNED_TLVS = 4 + (4 + 32) + (4 + 32) + (4 + 384)
 
 
@@ -114,6 +119,10 @@ def wrap(romfs: bytes, version: str, board: str, security_counter: int) -> bytes
         raise BuildError(
             f"image of {len(unsigned) + _SIGNED_TLVS} bytes, a node takes at most {MAX_SIZE}"
         )
+    try:
+        Budget(FLASH_BLOCKS, BLOCK_SIZE).check_image(len(unsigned) + _SIGNED_TLVS)
+    except Refused as refused:
+        raise BuildError(f"a node would refuse this: {refused.text}") from refused
     return unsigned
 
 

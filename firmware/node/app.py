@@ -24,6 +24,10 @@ def start(boot, observer=None):
     asyncio.run(Node(boot, observer, board, output, watchdog).run())
 
 
+# Failures of the lamp's task in a row, a second apart, after which the watchdog shall bite.
+_LAMP_FAILURES = 10
+
+
 class Node:
     """The parts of a node, made in the order they need one another."""
 
@@ -32,7 +36,7 @@ class Node:
         from .clock import Clock
         from .events import Events
         from .lamp.service import Lamp
-        from .log import NodeLog
+        from .lostlog import open_log
         from .settings import Settings
         from .supervisor import Supervisor
         from .update.manager import UpdateManager
@@ -45,9 +49,9 @@ class Node:
         self.settings = Settings(root + "/configuration.cbor")
         self.lamp = Lamp(output, self.clock, self.settings)
         self.supervisor = Supervisor(None, watchdog)
-        self.supervisor.add("lamp", lambda: self.lamp, longest_pause_ms=1000)
+        self.supervisor.add("lamp", lambda: self.lamp, 15_000, 1000, _LAMP_FAILURES)
         self.identity = identities.load(root)
-        self.log = NodeLog(root + "/log", self.clock, nvs, observer)
+        self.log = open_log(root + "/log", self.clock, nvs, observer)
         self.supervisor.log = self.log
         self.manager = UpdateManager(boot, self.identity, self.clock)
         self.server = self._server(root + "/counters.cbor", nvs)
@@ -73,6 +77,8 @@ class Node:
             self.log.epoch,
         )
         self.events.start()
+        if self.settings.reason:
+            self.events.configured(False, self.settings.version)
         await self.supervisor.run()
 
     def self_test(self) -> str:
@@ -95,7 +101,11 @@ class Node:
 
         async def reset():
             await asyncio.sleep_ms(delay_ms)
-            self.board.reset()
+            try:
+                # What has come of an upload is kept, so that it goes on from there.
+                self.manager.close()
+            finally:
+                self.board.reset()
 
         self._resetting = asyncio.create_task(reset())
 

@@ -18,7 +18,7 @@ def next_epoch(path, nvs, seen) -> int:
 
     nvs: an `esp32.NVS`, or None. Raises OSError when neither place takes it.
     """
-    epoch = max(seen, _from_file(path), _from_nvs(nvs)) + 1
+    epoch = highest(path, nvs, seen) + 1
     kept = False
     failure = None
     for keep in (_to_nvs, _to_file):
@@ -29,6 +29,11 @@ def next_epoch(path, nvs, seen) -> int:
     if not kept:
         raise failure or OSError(5)
     return epoch
+
+
+def highest(path, nvs, seen) -> int:
+    """The highest epoch known to have been used: `seen`, or what file or NVS say."""
+    return max(seen, _from_file(path), _from_nvs(nvs))
 
 
 def _from_file(path):

@@ -20,14 +20,15 @@ import os
 from protocol import records
 
 from . import segments
-from .epoch import next_epoch
+from .epoch import highest, next_epoch
 from .ring import Ring
 
 # A littlefs file of up to 128 bytes (cache size of MicroPython's VfsLfs2) lives in its folder's
 # metadata. Above it every write would copy a block.
 TAIL_SIZE = 120
 SEGMENT_SIZE = 4096
-DEFAULT_LIMIT = 256 * 1024
+# Beside two slots and an upload in 1 MiB of flash, with room for littlefs to move blocks.
+DEFAULT_LIMIT = 192 * 1024
 
 _ENOSPC = 28
 _ATTEMPTS = 4
@@ -97,13 +98,24 @@ class NodeLog:
 
         Never raises: values are brought inside their bounds, and what still fails is counted.
         """
+        stored = False
         try:
             body = records.encode(kind, self._clock.stamp(), *records.clamp(kind, values))
-        except (ValueError, TypeError, IndexError, KeyError) as error:
-            return self._fail(error)
-        if not self._store(body):
-            self._unwritten += 1
-            return False
+            stored = self._store(body)
+            if stored:
+                self._tell_losses()
+                self._ring.forget(1)
+            else:
+                self._unwritten += 1
+        except MemoryError as error:
+            gc.collect()
+            self._unwritten += not stored
+            self._fail(error)
+        except Exception as error:  # noqa: BLE001 - no task ends because it had something to say
+            self._fail(error)
+        return stored
+
+    def _tell_losses(self):
         lost = self._ring.overwritten
         if lost > self._told and self._tell(records.EVENT_LOG_OVERWRITTEN, lost - self._told):
             self._told = lost
@@ -112,7 +124,6 @@ class NodeLog:
             records.EVENT_LOG_FAILED, lost - self._unwritten_told
         ):
             self._unwritten_told = lost
-        return True
 
     def _tell(self, code, count):
         return self._store(records.encode(records.EVENT, self._clock.stamp(), code, count))
@@ -176,7 +187,8 @@ class NodeLog:
     def acknowledge(self, epoch, sequence) -> bool:
         """Forget everything up to and including (epoch, sequence): whole segments are deleted.
 
-        False, and nothing is forgotten, for a record that was never written.
+        At most two of them here, the others with the calls and appends that follow: a deletion
+        holds up the lamp. False, and nothing is forgotten, for a record that was never written.
         """
         position = (epoch, sequence)
         if position >= (self.epoch, self.next_seq):
@@ -208,13 +220,22 @@ class NodeLog:
             except OSError as error:
                 self._fail(error)
                 if error.errno != _ENOSPC or not self._ring.drop_oldest():
-                    # The first record carries it to flash, if flash can be written at all.
-                    return seen + 1
+                    # The first record carries it to flash, if flash can be written at all. Never
+                    # one that was used before, whose keys would come twice.
+                    return highest(path, nvs, seen) + 1
 
     def _fail(self, error):
         self._failures += 1
-        self._last_failure = str(error)
+        self._last_failure = _text(error)
         return False
+
+
+def _text(error):
+    """What an error says, whatever it is; the log must not fail in telling that it failed."""
+    try:
+        return str(error) or type(error).__name__
+    except MemoryError:
+        return "out of memory"
 
 
 class _Batch:

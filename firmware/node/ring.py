@@ -10,6 +10,9 @@ from . import segments
 # A segment that cannot be read so often in a row is given up, so that it cannot hold up the rest.
 _READ_ATTEMPTS = 3
 
+# Most segments deleted in one go: each keeps flash, and with it the lamp, waiting.
+_FORGOTTEN_AT_ONCE = 2
+
 # Fields of a segment in the index.
 _NUMBER = 0
 _SIZE = 1
@@ -24,9 +27,10 @@ class Ring:
 
     The index in memory is one small list a segment, so a read opens only the files it needs.
 
-    overwritten: records dropped unacknowledged. failures: deletions and reads that failed, with
-    `last_failure`. damaged: records and segments whose CRC was wrong. acked: (epoch, sequence) up
-    to which all may be forgotten. Raises OSError when the folder cannot be listed.
+    overwritten: records dropped unacknowledged, or lost with a segment beyond reading. failures:
+    deletions and reads that failed, with `last_failure`. damaged: records and segments whose CRC
+    was wrong. acked: (epoch, sequence) up to which all may be forgotten. Raises OSError when the
+    folder cannot be listed.
     """
 
     def __init__(self, folder, limit, segment_size):
@@ -90,7 +94,9 @@ class Ring:
             return False
         segment = self._segments[0]
         lost = segment[_COUNT]
-        if segment[_FIRST] <= self.acked:
+        if segment[_LAST] <= self.acked:
+            lost = 0
+        elif segment[_FIRST] <= self.acked:
             lost = self._count_after(segment, self.acked)
         if not self._remove(segment):
             return False
@@ -170,9 +176,11 @@ class Ring:
             self._fail(error)
         return count
 
-    def forget(self):
-        """Delete the segments that are acknowledged whole."""
-        while self._segments and self._segments[0][_LAST] <= self.acked:
+    def forget(self, most=_FORGOTTEN_AT_ONCE):
+        """Delete segments that are acknowledged whole, the `most` oldest of them."""
+        for _ in range(most):
+            if not self._segments or self._segments[0][_LAST] > self.acked:
+                break
             if not self._remove(self._segments[0]):
                 break
 
@@ -199,15 +207,23 @@ class Ring:
 
     def _load_segment(self, number, previous):
         path = self._path(_name(number))
-        with open(path, "rb") as file:
-            header = segments.parse_header(file.read(segments.HEADER_SIZE))
+        header = None
+        for _ in range(_READ_ATTEMPTS):
+            # More than once: a bit misread now is no reason to delete what is there.
+            with open(path, "rb") as file:
+                header = segments.parse_header(file.read(segments.HEADER_SIZE))
+            if header is not None:
+                break
         size = os.stat(path)[6]
         segment = [number, size, (0, 0), (0, 0), 0, 0]
         if header is None:
             # Created and not yet written when the power went, or beyond reading.
+            lost = 0
             if size:
                 self.damaged += 1
+                lost = self._frames(path)
             os.remove(path)
+            self.overwritten += lost
             return None
         segment[_FIRST] = header[:2]
         segment[_ORDINAL] = header[2]
@@ -219,6 +235,14 @@ class Ring:
                 self._scan(previous)
         self._segments.append(segment)
         return segment
+
+    def _frames(self, path):
+        """How many records a segment seems to hold, of which nobody knows the keys any more."""
+        with open(path, "rb") as file:
+            reader = segments.Reader(file, segments.HEADER_SIZE)
+            while reader.next() is not None:
+                continue
+        return reader.passed
 
     def _scan(self, segment):
         """Find what a segment ends with by reading it; True when it is whole to its end."""

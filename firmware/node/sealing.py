@@ -56,8 +56,8 @@ class Sealing:
     def open(self, data):
         """(message, key id, counter, None) of a new request, (None, 0, 0, reply) for the last one.
 
-        The counter is used up, on flash as well, before this returns. Raises ProtocolError when the
-        seal does not open, Replayed, or OSError when flash does not take the counter.
+        The counter is used up, in the file or NVS as well, before this returns. Raises
+        ProtocolError when the seal does not open, Replayed, or OSError when neither takes it.
         """
         # The key of the cache is the whole sealed message: no second one has the same digest.
         request = sha256(data).digest()
@@ -94,13 +94,31 @@ class Sealing:
         ceilings[key_id] = min(ceiling, envelope.MAX_COUNTER + 1)
         data = cbor.dumps(ceilings)
         data += crc32(data).to_bytes(4, "little")
+        # One place is enough, since the higher counts: to insist on both would lock the gateway out
+        # for ever when one of them has come to refuse writes.
+        kept = False
+        failure = None
+        for keep in (self._to_file, self._to_nvs):
+            try:
+                kept = keep(data) or kept
+            except OSError as error:
+                failure = error
+        if not kept:
+            raise failure or OSError(5)
+        self._ceilings = ceilings
+
+    def _to_file(self, data):
         with open(self._path + ".new", "wb") as file:
             file.write(data)
         os.rename(self._path + ".new", self._path)
-        if self._nvs is not None:
-            self._nvs.set_blob(_NVS_KEY, data)
-            self._nvs.commit()
-        self._ceilings = ceilings
+        return True
+
+    def _to_nvs(self, data):
+        if self._nvs is None:
+            return False
+        self._nvs.set_blob(_NVS_KEY, data)
+        self._nvs.commit()
+        return True
 
     def _load(self):
         ceilings = _parse(_read_file(self._path))

@@ -101,7 +101,7 @@ class Reader:
             word, crc = struct.unpack("<HI", head)
             kind = word >> 14
             size = word & _SIZE_MASK
-            if size > _MAX_BODY or kind > HEADER:
+            if not 0 < size <= _MAX_BODY or kind > HEADER:
                 return self._tear()
             body = self._file.read(size)
             if len(body) < size:

@@ -18,6 +18,9 @@ from .sealing import Replayed
 # Room that a sealed reply leaves its content: header, {"m": bytes} and seal around it.
 _SEALED_LIMIT = MAX_PAYLOAD - smp.HEADER_SIZE - 6 - envelope.OVERHEAD
 
+# Characters of a reason.
+_MAX_REASON = 120
+
 # What a version 1 client is told for a code of group 64.
 _STREET_TO_MGMT = {
     smp.STREET_ERR_INVALID: smp.MGMT_ERR_EINVAL,
@@ -74,7 +77,7 @@ class Server:
         except Refused as refused:
             body = _refusal(refused, version)
         except ProtocolError as error:
-            body = {"rc": smp.MGMT_ERR_EINVAL, "rsn": str(error)[:120]}
+            body = {"rc": smp.MGMT_ERR_EINVAL, "rsn": str(error)[:_MAX_REASON]}
             if group == smp.GROUP_STREET and version:
                 body = smp.error(smp.GROUP_STREET, smp.STREET_ERR_INVALID)
         except MemoryError:
@@ -146,7 +149,8 @@ def _refusal(refused, version):
             code = smp.MGMT_ERR_EUNKNOWN
         body = {"rc": code}
         if refused.reason:
-            body["rsn"] = refused.reason
+            # It may quote what the peer sent, however long that is; the reply has to fit its frame.
+            body["rsn"] = refused.reason[:_MAX_REASON]
     if refused.extra:
         body.update(refused.extra)
     return body

@@ -1,10 +1,13 @@
 """The configuration store: one document on flash, replaced whole or not at all.
 
-A document is {"v": version, "h": digest, "c": values} in CBOR (`protocol.configuration`). It is
-written beside the old one and renamed over it, so a power cut leaves the one or the other.
+A document is {"v": version, "h": digest, "c": values} in CBOR (`protocol.configuration`), on flash
+followed by its CRC-32, little endian. It is written beside the old one and renamed over it, so a
+power cut leaves the one or the other. A file whose CRC is wrong has rotted, and nothing in it is
+believed; one whose CRC is right and whose fields are not ours is of another release.
 """
 
 import os
+from binascii import crc32
 
 from protocol import cbor, configuration
 from protocol.errors import ProtocolError
@@ -12,14 +15,17 @@ from protocol.errors import ProtocolError
 # A document with every field set and a full program takes some 350 bytes.
 MAX_DOCUMENT = 1024
 
+_CRC_SIZE = 4
+_ENOENT = 2
+
 
 class Settings:
     """What the lamppost is configured to do.
 
     path: the document's file. values: every field, defaults where none is given. given: the fields
     of the document alone. version: that of it, 0 with none. digest: 8 bytes over `values`.
-    reason: why the last document was refused, "" when it was not. on_change: called with (applied,
-    version) after each attempt to apply a new one.
+    reason: why the last document was refused, or that on flash was not taken whole; "" when it was.
+    on_change: called with (applied, version) after each attempt to apply a new one.
     """
 
     def __init__(self, path, on_change=None):
@@ -83,14 +89,21 @@ class Settings:
         temporary = self._path + ".new"
         with open(temporary, "wb") as file:
             file.write(document)
+            file.write(crc32(document).to_bytes(_CRC_SIZE, "little"))
         os.rename(temporary, self._path)
 
     def _load(self):
         try:
             with open(self._path, "rb") as file:
-                document = file.read(MAX_DOCUMENT + 1)
-        except OSError:
-            return 0, {}  # none was ever applied
+                data = file.read(MAX_DOCUMENT + _CRC_SIZE + 1)
+        except OSError as error:
+            if error.errno != _ENOENT:  # else none was ever applied
+                self.reason = "configuration: flash cannot be read (%s)" % error
+            return 0, {}
+        document = data[:-_CRC_SIZE]
+        if crc32(document) != int.from_bytes(data[-_CRC_SIZE:], "little") or not document:
+            self.reason = "configuration: what is on flash is damaged (%d bytes)" % len(data)
+            return 0, {}
         try:
             return configuration.parse_document(document)
         except ProtocolError as error:
@@ -103,10 +116,13 @@ def _still_valid(document):
     """(version, values) of what holds in a stored document of another release, or (0, {})."""
     try:
         body = cbor.loads(document)
-        given = body["c"]
-        valid = {key: given[key] for key in given if not configuration.validate({key: given[key]})}
-        version = body["v"]
-        configuration.document(version, valid)
-    except (ProtocolError, KeyError, TypeError):
+    except ProtocolError:
         return 0, {}
-    return (version if isinstance(version, int) and 0 <= version <= 0xFFFFFFFF else 0), valid
+    given = body.get("c") if isinstance(body, dict) else None
+    if not isinstance(given, dict):
+        return 0, {}
+    valid = {key: given[key] for key in given if not configuration.validate({key: given[key]})}
+    version = body.get("v")
+    if not isinstance(version, int) or not 0 <= version <= 0xFFFFFFFF:
+        version = 0
+    return int(version), valid

@@ -2,7 +2,9 @@
 
 A task that ends, whether by an exception or not, is begun again after a pause that doubles each
 time; one that does not check in is cancelled first. Waiting for its turn a task does not hold up
-the watchdog: a dead sensor must not restart a lamppost. One that cannot even be cancelled does.
+the watchdog: a dead sensor must not restart a lamppost. One that cannot even be cancelled does, and
+so does one the node is of no use without, once it has failed too often in a row: the boot stage
+counts the watchdog's resets, and in the end takes the other slot.
 
 All is machine time: `time.ticks_ms`, compared by `ticks_diff`.
 """
@@ -20,6 +22,8 @@ _FIRST_PAUSE_MS = 1000
 _LONGEST_PAUSE_MS = 60_000
 # A task that ran so long has proved itself: its next failure is the first again.
 _PROVEN_MS = 120_000
+# One that ran so long is well again.
+_SETTLED_MS = 10_000
 
 
 class Supervisor:
@@ -35,25 +39,41 @@ class Supervisor:
         self.restarts = 0
         self.last_failure = ""
 
-    def add(self, name, make, limit_ms=LIMIT_MS, longest_pause_ms=_LONGEST_PAUSE_MS):
+    def add(
+        self,
+        name,
+        make,
+        limit_ms=LIMIT_MS,
+        longest_pause_ms=_LONGEST_PAUSE_MS,
+        most_failures=None,
+    ):
         """Supervise a task from now on.
 
         make: called at each beginning, gives an object with `async run(check_in)`; what it raises
-        counts as a failure of the task. limit_ms: longest time without check-in.
+        counts as a failure of the task. limit_ms: longest time without check-in. most_failures:
+        after so many in a row, none of them 10 s after its beginning, the watchdog is fed no more
+        until the task has run for that time; None for any number.
         """
-        self._entries.append(_Entry(len(self._entries), name, make, limit_ms, longest_pause_ms))
+        index = len(self._entries)
+        self._entries.append(_Entry(index, name, make, limit_ms, longest_pause_ms, most_failures))
 
     def is_well(self, name) -> bool:
-        """Whether the task `name` runs and has checked in within its limit."""
+        """Whether the task `name` runs, checks in within its limit, and did not fail just now."""
+        now = time.ticks_ms()
         for entry in self._entries:
             if entry.name == name:
-                return entry.task is not None and not entry.overdue(time.ticks_ms())
+                entry.settle(now)
+                return entry.task is not None and not entry.failures and not entry.overdue(now)
         return False
 
     async def run(self):
         """Begin the tasks in the order they were added, and watch over them for ever."""
         while True:
-            self.step()
+            try:
+                self.step()
+            except MemoryError:
+                # What it did not come to is done next time; the watchdog was not fed.
+                gc.collect()
             await asyncio.sleep_ms(STEP_MS)
 
     def step(self):
@@ -72,6 +92,9 @@ class Supervisor:
                     entry.task.cancel()
                 else:
                     well = False
+            entry.settle(now)
+            if entry.most_failures is not None and entry.failures >= entry.most_failures:
+                well = False
         if well and self._watchdog is not None:
             self._watchdog.feed()
 
@@ -98,6 +121,8 @@ class Supervisor:
 
     def _ended(self, entry, failure):
         now = time.ticks_ms()
+        entry.settle(now)
+        entry.failures += 1
         entry.task = None
         entry.resting = True
         ran = time.ticks_diff(now, entry.begun)
@@ -125,7 +150,7 @@ class Supervisor:
 class _Entry:
     """A supervised task. Times are ticks."""
 
-    def __init__(self, index, name, make, limit_ms, longest_pause_ms):
+    def __init__(self, index, name, make, limit_ms, longest_pause_ms, most_failures):
         self.index = index
         self.name = name
         self.make = make
@@ -133,6 +158,9 @@ class _Entry:
         self.longest_pause = longest_pause_ms
         self.first_pause = min(_FIRST_PAUSE_MS, longest_pause_ms)
         self.pause = self.first_pause
+        self.most_failures = most_failures
+        # In a row, none of them after it had settled.
+        self.failures = 0
         self.failed = False
         self.task = None
         self.resting = False
@@ -145,6 +173,16 @@ class _Entry:
         """What the task calls to say that it is alive."""
         if not self.cancelled:
             self.checked = time.ticks_ms()
+
+    def settle(self, now):
+        """Forget the failures before this run once it is long enough."""
+        if (
+            self.failures
+            and self.task is not None
+            and not self.cancelled
+            and time.ticks_diff(now, self.begun) >= _SETTLED_MS
+        ):
+            self.failures = 0
 
     def overdue(self, now):
         """Whether the task has not checked in within its limit."""

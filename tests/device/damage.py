@@ -260,9 +260,14 @@ def _payloads(bench: Bench, plain: bytes) -> dict[str, Wanted]:
             refusal.BYTECODE,
             "too short",
         ),
+        "too_much_for_a_slot": (
+            of(_image(folder(b"node", file(b"app.mpy", _APP + bytes(145_000))))),
+            refusal.TOO_LARGE,
+            "blocks or more when unpacked, at most 36 are taken",
+        ),
         "too_much_for_flash": (
             of(_image(folder(b"node", file(b"app.mpy", _APP + bytes(300_000))))),
-            refusal.FLASH,
-            "writing to flash failed",
+            refusal.TOO_LARGE,
+            "300057 bytes when inflated, at most 147456 are taken (of 96 blocks",
         ),
     }

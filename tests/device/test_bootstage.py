@@ -5,6 +5,14 @@ import pytest
 from simulators.tools import Interpreter
 from tests.device.update_images import Bench, make_bench, run_script
 
+# Five minutes, so that without a watchdog the test fails and does not hang as well.
+HANGS = """
+import time
+for _ in range(300):
+    time.sleep_ms(1000)
+raise SystemExit
+"""
+
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
@@ -14,6 +22,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 def test_whatever_is_damaged_the_lamp_is_on_and_a_whole_slot_is_started(
     micropython: Interpreter, bench: Bench
 ) -> None:
+    bench.image("hang.img", "2.1.0", counter=4, application=HANGS)
     said = run_script(micropython, bench, "boot_fallbacks.py")
     assert said == [
         "factory | 1.0.0 confirmed | ",
@@ -37,9 +46,27 @@ def test_whatever_is_damaged_the_lamp_is_on_and_a_whole_slot_is_started(
         "confirmed raises 5 times | 1.0.0 confirmed | "
         "slot 1 stopped 5 times in a row: application stopped: RuntimeError: no lamp",
         "watchdog 5 times | 1.0.0 confirmed | slot 1 stopped 5 times in a row: watchdog",
+        "told | False",
+        "watchdog 5 times, other reverted | 1.0.0 confirmed | "
+        "not confirmed within its trial: reset by watchdog",
+        "told | True",
+        "watchdog 5 times, other never tried | 2.0.0 trial | "
+        "slot 0 stopped 5 times in a row: watchdog",
+        "its only trial | 1.0.0 confirmed | not confirmed within its trial: reset by watchdog",
+        "trial hangs while it is imported | watchdog True",
+        "after the watchdog | 1.0.0 confirmed | not confirmed within its trial: reset by watchdog",
         "both raise | 22222111112",
         "both altered | held, lamp True",
         "no littlefs | held, lamp True",
+        "  written 0 True",
+        "read well again | 1.0.0 confirmed | ",
+        "reads fail for 1 s | 1.0.0 confirmed | ",
+        "reads fail for 50 min | 1.0.0 confirmed | ",
+        "reads as blank for 3 s | 1.0.0 confirmed | ",
+        "  all is there True",
+        "all of it erased | held, lamp True",
+        "  identity True ['identity.cbor']",
+        "all of it zeroed | held, lamp True",
         "  identity True ['identity.cbor']",
         "dead flash | held, lamp True",
         "identity | identity: 0 bytes, expected 5 to 1024, "

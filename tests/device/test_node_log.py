@@ -22,7 +22,7 @@ def test_no_durable_record_is_lost_wherever_the_power_goes(
 def test_log_collects_forgets_and_overwrites_as_it_should(micropython: Interpreter) -> None:
     said = run(micropython, "log_life.py")
 
-    assert said[-1] == "passed 12", said
+    assert said[-1] == "passed 16", said
 
 
 @pytest.mark.parametrize("kind", ["clean", "torn"])

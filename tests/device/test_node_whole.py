@@ -1,6 +1,7 @@
 """A whole node, boot stage to links, over simulated parts: what only all of it together shows."""
 
 import asyncio
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,26 @@ async def test_an_update_over_the_bus_is_kept_once_the_gateway_was_heard(
         assert (status["version"], status["update_reason"]) == ("1.1.0", "")
         assert status["task_restarts"] == 0
         assert records.EVENT_UPDATE_CONFIRMED in _events(await _kinds(gateway))
+        gateway.close()
+
+
+async def test_a_reset_that_is_meant_keeps_what_has_come_of_an_upload(tmp_path: Path) -> None:
+    async with Street(tmp_path, StreetPlan(lampposts=1)) as street:
+        await street.power_on()
+        gateway = Gateway(street.bus.open_gateway_port(), street.lampposts[0].provision)
+        key = load_key(street.factory.release_key_file)
+        image = sign(build_unsigned("1.1.0", "esp32s3-ref", 1, None), key)
+        for offset in range(0, 3 * PIECE, PIECE):
+            body: dict[str, Any] = {"off": offset, "data": image[offset : offset + PIECE]}
+            if offset == 0:
+                body.update(len=len(image), sha=sha256(image).digest())
+            await gateway.ask(smp.OP_WRITE, smp.GROUP_IMAGE, smp.IMAGE_UPLOAD, body)
+        before = (await gateway.status())["epoch"]
+
+        assert await gateway.sealed(smp.OP_WRITE, smp.GROUP_OS, smp.OS_RESET, {}) == {}
+        status = await _until(gateway, "epoch", before + 1)
+
+        assert status["update_offset"] == 3 * PIECE
         gateway.close()
 
 

@@ -7,7 +7,7 @@ from tests.device.node_scripts import run
 def test_server_answers_each_as_it_is_entitled_to(micropython: Interpreter) -> None:
     said = run(micropython, "server_policy.py")
 
-    assert said[-1] == "passed 16", said
+    assert said[-1] == "passed 18", said
 
 
 def test_hostile_bytes_get_a_reply_or_none_and_change_nothing(micropython: Interpreter) -> None:
@@ -23,4 +23,4 @@ def test_hostile_bytes_get_a_reply_or_none_and_change_nothing(micropython: Inter
 def test_links_pass_over_garbage_and_answer_what_is_theirs(micropython: Interpreter) -> None:
     said = run(micropython, "links_hostile.py")
 
-    assert said[-1] == "passed 8", said
+    assert said[-1] == "passed 10", said

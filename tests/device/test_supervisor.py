@@ -9,4 +9,4 @@ def test_supervisor_keeps_tasks_alive_and_feeds_the_watchdog_only_then(
 ) -> None:
     said = run(micropython, "supervision.py")
 
-    assert said[-1] == "passed 8", said
+    assert said[-1] == "passed 10", said

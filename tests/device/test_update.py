@@ -1,6 +1,7 @@
 """An image's way into a node, under the real MicroPython on the real littlefs."""
 
 import random
+import struct
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from firmware.build import base_image, build_unsigned, sign, with_identity
 from firmware.build.image import wrap
 from firmware.build.payload import compiled, romfs
+from firmware.node.update.budget import Budget
+from protocol import image as layout
 from simulators.tools import Interpreter
 from tests.device import damage
 from tests.device.update_images import (
@@ -76,9 +79,40 @@ def test_upload_goes_on_where_it_was_cut_off(micropython: Interpreter, bench: Be
         "bad sha {'err': {'group': 1, 'rc': 24}}",
         "bad image {'err': {'group': 1, 'rc': 14}}",
         "too large {'err': {'group': 1, 'rc': 30}} "
-        "image of 1048576 bytes, at most 262144 are taken",
+        "image of 1048576 bytes, at most 32768 are taken "
+        "(of 96 blocks the log has 4, each slot 36, an upload 8)",
         "no magic {'err': {'group': 1, 'rc': 23}} not an MCUboot image: magic 00000000",
         "downgrade {'err': {'group': 1, 'rc': 27}} version 0.9.0, 1.0.0 runs already",
+        "garbage beside an upload 3 writes 0 then {'off': 2048}",
+        "header alone has 32 0 uploading",
+        "without a sha, restarted 0 []",
+    ]
+
+
+def test_full_log_two_slots_of_the_release_and_an_upload_fit_the_flash(
+    micropython: Interpreter, bench: Bench
+) -> None:
+    for version in ("1.4.1", "1.4.2", "1.4.3"):
+        bench.write(f"{version}.img", sign(build_unsigned(version, BOARD, 3), bench.key))
+    # As large as an image may be; the payload is never looked at.
+    room = Budget(256, 4096)
+    large = room.max_image - (room.max_image - 2000) % 1024 - 500
+    bench.write("garbage.img", struct.pack("<IIHHII", layout.MAGIC, 0, 32, 0, large - 600, 0))
+    whole = base_image((bench.folder / "1.4.1.img").read_bytes())
+    bench.write("whole.bin", with_identity(whole, identity(bench.key)).flash)
+    said = run_script(micropython, bench, "flash_budget.py", str(large), heap="8M")
+    assert said == [
+        "log full True",
+        "second slot True lost 0",
+        "idle slot's image once more True turns True",
+        "third image True lost 0",
+        "both whole ''  ''",
+        "log read back True",
+        "garbage refused 15 lost 0 failures 0",
+        "too large 30 True",
+        "crowded flash 12 True",
+        "  written 0",
+        "one block too many for a slot 3",
     ]
 
 

@@ -10,7 +10,7 @@ from firmware.build.payload import compiled, romfs
 from simulators.tools import Interpreter
 
 BOARD = "esp32s3-ref"
-FLASH_SIZE = 48 * 4096
+FLASH_SIZE = 96 * 4096
 SCRIPTS = Path(__file__).parent / "scripts" / "update"
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -76,7 +76,7 @@ def identity(key: PrivateKey) -> dict[str, Any]:
 
 
 def run_script(
-    micropython: Interpreter, bench: Bench, script: str, *args: str, heap: str = "4M"
+    micropython: Interpreter, bench: Bench, script: str, *args: str, heap: str = "16M"
 ) -> list[str]:
     """What the device script told, line by line; what the firmware printed is left out."""
     said = micropython.run(

@@ -2,6 +2,8 @@
 
 from . import dali
 
+_FULL_DUTY = 65535
+
 
 class Output:
     """Drives the lamp; on and full from construction, before anything else is known.
@@ -17,6 +19,13 @@ class Output:
         self._arc = -1
         self._fed = False
         self.arc = dali.FULL
+
+    def full(self):
+        """Full light whatever is believed of the lines; takes no memory, there may be none."""
+        self._relay.value(1)
+        self._fed = True
+        self._pwm.duty_u16(_FULL_DUTY)
+        self._arc = dali.FULL
 
     @property
     def arc(self):

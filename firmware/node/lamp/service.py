@@ -53,6 +53,7 @@ class Lamp:
         self._began = False  # the first decision is told, whatever it is
         self._ramp = None
         self._ramp_began = 0  # ticks
+        self._astray = False  # a step failed and left the light full on, whatever is wanted
         self._override_ends = 0  # uptime, s
         self._sensor_ends = 0  # uptime, s
         self._identify_began = 0  # ticks
@@ -66,7 +67,8 @@ class Lamp:
     @property
     def level(self):
         """Dimming level of the light now, in percent."""
-        if self._ramp is None and self._reason != records.REASON_IDENTIFY:
+        settled = self._ramp is None and not self._astray
+        if settled and self._reason != records.REASON_IDENTIFY:
             return self._wanted
         return dali.percent(self._output.arc)
 
@@ -116,10 +118,20 @@ class Lamp:
         self._identify_ms = max(0, min(_MAX_IDENTIFY_S, seconds)) * 1000
 
     async def run(self, check_in):
-        """The lamp's task; `check_in()` is called at every step."""
+        """The lamp's task; `check_in()` is called at every step.
+
+        A step that fails leaves the lamp full on and raises: a street that cannot be dimmed is lit.
+        """
         while True:
             check_in()
-            await asyncio.sleep_ms(self.step(time.ticks_ms()))
+            try:
+                pause = self.step(time.ticks_ms())
+            except Exception:
+                self._astray = True
+                self._ramp = None
+                self._output.full()
+                raise
+            await asyncio.sleep_ms(pause)
 
     def step(self, now):
         """Bring the lamp to where it belongs at machine time `now` (ticks); ms to the next step."""
@@ -129,6 +141,9 @@ class Lamp:
             level = max(level, self._minimum)
         if level != self._wanted or reason != self._reason or not self._began:
             self._turn(level, reason, now)
+        elif self._astray:
+            self._aim(now)
+        self._astray = False
         if reason == records.REASON_IDENTIFY:
             dark = time.ticks_diff(now, self._identify_began) // _BLINK_MS % 2
             self._output.arc = dali.arc_level(_BLINK_LOW if dark else 100)
@@ -147,10 +162,13 @@ class Lamp:
         self._began = True
         self._wanted = level
         self._reason = reason
-        self._ramp = Ramp(self._output.arc, dali.arc_level(level), self._fade_ms)
-        self._ramp_began = now
+        self._aim(now)
         if self.on_change is not None:
             self.on_change(before, reason, level)
+
+    def _aim(self, now):
+        self._ramp = Ramp(self._output.arc, dali.arc_level(self._wanted), self._fade_ms)
+        self._ramp_began = now
 
     def _gather(self, now):
         """Renew the wishes that time, clock and settings decide."""

@@ -5,6 +5,7 @@ is for others, or is a reply, is passed over.
 """
 
 import asyncio
+import time
 
 from protocol import busframe
 from protocol.errors import ProtocolError
@@ -14,6 +15,14 @@ NAME = "bus"
 # How often a quiet line is left to check in.
 _QUIET_MS = 3000
 _CHUNK = 256
+# A request that took longer has left others of its kind in the port's buffer: the master repeats
+# what is not answered, and then asks the next node.
+_LONG_MS = 500
+# The master waits this much at least for the reply to a request that writes flash, and not much
+# longer. What takes longer it asks for again, and is answered then.
+_PATIENCE_MS = 2000
+# Most pieces thrown away in one go, more than any port holds.
+_MOST_STALE = 256
 
 
 class BusLink:
@@ -21,7 +30,7 @@ class BusLink:
 
     answered: requests replied to. broadcasts: broadcast frames, none of which is carried out: one
     cannot be sealed with a key that a single node has, and unsealed it may change nothing. failed:
-    replies that the port did not take.
+    replies that the port did not take. late: replies not sent because nobody waits for them.
     """
 
     def __init__(self, uart, server, address):
@@ -30,15 +39,17 @@ class BusLink:
         self._server = server
         self._address = address
         self._deframer = busframe.Deframer()
+        self._rejected = 0  # by deframers before this one
         self._buffer = bytearray(_CHUNK)
         self.answered = 0
         self.broadcasts = 0
         self.failed = 0
+        self.late = 0
 
     @property
     def rejected(self) -> int:
         """Frames that were garbled or too long."""
-        return self._deframer.rejected
+        return self._rejected + self._deframer.rejected
 
     async def run(self, check_in):
         """Answer what is addressed to this node."""
@@ -58,15 +69,34 @@ class BusLink:
                 if control == busframe.BROADCAST:
                     self.broadcasts += 1
                 elif control == busframe.REQUEST and address == self._address:
-                    await self._answer(sequence, payload)
+                    took = await self._answer(sequence, payload)
+                    if took >= _LONG_MS:
+                        self._forget_stale()
+                        break
 
     async def _answer(self, sequence, payload):
+        """Answer one request; how long it took, in ms."""
+        began = time.ticks_ms()
         reply = await self._server.handle(payload, NAME)
+        took = time.ticks_diff(time.ticks_ms(), began)
         if reply is None:
-            return
+            return took
+        if took > _PATIENCE_MS:
+            # By now the line is another node's; the repeat of the request is answered.
+            self.late += 1
+            return took
         try:
             # The port's buffer takes a whole frame, so this does not wait for the line.
             self._uart.write(busframe.encode(self._address, busframe.RESPONSE, sequence, reply))
             self.answered += 1
         except (OSError, ProtocolError):
             self.failed += 1
+        return took
+
+    def _forget_stale(self):
+        """Drop what came in meanwhile: a reply to it would meet another node's on the line."""
+        self._rejected += self._deframer.rejected
+        self._deframer = busframe.Deframer()
+        for _ in range(_MOST_STALE):
+            if not self._uart.readinto(self._buffer):
+                break

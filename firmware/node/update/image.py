@@ -15,7 +15,7 @@ from . import pss, refusal
 from .refusal import Refused
 
 PIECE = 512  # bytes hashed between two turns of the other tasks
-MAX_SIZE = 256 * 1024  # of the signed file: two slots and an upload have to fit the flash
+MAX_SIZE = 256 * 1024  # of the signed file, on any flash; budget.py says what fits this one
 MAX_INFLATED = 320 * 1024
 
 
@@ -64,6 +64,9 @@ def parse_head(data: bytes, length: int) -> tuple:
             "image of %d bytes, its header speaks of more than %d"
             % (length, header + payload + protected),
         )
+    rest = length - header - payload - protected
+    if rest > layout.MAX_TLV_SIZE:
+        raise Refused(refusal.TLV, "%d bytes after the payload, expected TLVs" % rest)
     return header, payload, protected, version
 
 
@@ -90,10 +93,7 @@ async def verify(
         )
     file.seek(header + payload)
     inner = _area(file.read(protected), layout.TLV_PROTECTED_MAGIC) if protected else []
-    rest = length - covered
-    if rest > layout.MAX_TLV_SIZE:
-        raise Refused(refusal.TLV, "%d bytes after the payload, expected TLVs" % rest)
-    outer = _area(file.read(rest), layout.TLV_MAGIC)
+    outer = _area(file.read(length - covered), layout.TLV_MAGIC)
     _authenticate(outer, digest, release_key)
     info = _suitable(inner, board, minimum_counter)
     info.version = version

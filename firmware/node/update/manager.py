@@ -4,7 +4,8 @@ import asyncio
 
 from protocol import messages, smp
 
-from . import image, refusal, romfs
+from ..log import DEFAULT_LIMIT
+from . import budget, image, refusal, romfs
 from .refusal import Refused
 from .store import SlotStore
 from .upload import Upload
@@ -13,7 +14,8 @@ from .upload import Upload
 class UpdateManager:
     """Takes images in and says what starts next.
 
-    boot: what the boot stage handed over; identity: this node's identity (board, release_key).
+    boot: what the boot stage handed over; identity: this node's identity (board, release_key);
+    log_limit: bytes of flash that are the log's, which no update may take.
 
     Attributes:
         reason: why the last image was refused or reverted, in words; "" when neither.
@@ -21,7 +23,7 @@ class UpdateManager:
         on_change: called without arguments when `state` or `reason` may have changed, or None.
     """
 
-    def __init__(self, boot, identity: dict, clock=None):
+    def __init__(self, boot, identity: dict, clock=None, log_limit: int = DEFAULT_LIMIT):
         self.boot = boot
         self.code = 0
         self.on_change = None
@@ -33,6 +35,8 @@ class UpdateManager:
         # Length of the last file installed: its last chunk may come again when the answer was lost.
         self._installed = 0
         self._lock = asyncio.Lock()
+        self._log_limit = log_limit
+        self._shares = None
 
     @property
     def offset(self) -> int:
@@ -120,7 +124,7 @@ class UpdateManager:
         async with self._lock:
             try:
                 self._upload.drop()
-                await SlotStore(self.boot).erase()
+                await SlotStore(self.boot, self._budget()).erase()
             except Refused as refused:
                 return _error(refused.rc)
             except OSError:
@@ -159,7 +163,7 @@ class UpdateManager:
             return _error(refusal.IMG_INVALID_LENGTH)
         upload = self._upload
         if offset == 0:
-            answer = self._begin(body)
+            answer = await self._begin(body, data)
             if answer is not None:
                 return answer
         if offset != upload.offset or not upload.active:
@@ -171,8 +175,6 @@ class UpdateManager:
         else:
             if offset + len(data) > upload.length:
                 return _error(refusal.IMG_DATA_OVERRUN)
-            if offset == 0 and len(data) >= 32:
-                self._check_head(data, upload.length, upload.upgrade)
             upload.append(data)
         if not upload.complete:
             return {"off": upload.offset}
@@ -180,8 +182,12 @@ class UpdateManager:
         await self._install()
         return {"off": length, "match": True}
 
-    def _begin(self, body: dict):
-        """Look at the first chunk; an answer, or None when its bytes are to be taken."""
+    async def _begin(self, body: dict, data: bytes):
+        """Look at the first chunk; an answer, or None when its bytes are to be taken.
+
+        Anybody on the bus may send one: nothing is written, and no upload under way dropped, for a
+        chunk that cannot be the beginning of an image for which there is room.
+        """
         length = body.get("len")
         sha = body.get("sha")
         upload = self._upload
@@ -191,35 +197,47 @@ class UpdateManager:
             return _error(refusal.IMG_INVALID_HASH)
         if body.get("image") not in (None, 0):
             return _error(refusal.IMG_INVALID_SLOT)
-        if length > image.MAX_SIZE:
-            # Not worth dropping what may be on its way already.
-            self.code = refusal.TOO_LARGE
-            self._refusal = "image of %d bytes, at most %d are taken" % (length, image.MAX_SIZE)
-            return _error(refusal.IMG_TOO_LARGE)
-        if sha is not None:
-            for slot in self.boot.slots():
-                if (
-                    slot is not None
-                    and slot["upload"] == sha
-                    and not self.boot.problem(slot["slot"])
-                ):
-                    return {"off": length, "match": True}
+        if sha is not None and await self._holds(sha):
+            return {"off": length, "match": True}
         if self.boot.trial:
             # The idle slot holds what this trial would revert to.
             return _error(refusal.IMG_ALREADY_PENDING)
-        same = upload.active and sha is not None and upload.sha == sha and upload.length == length
-        if not same:
-            self._refusal = ""
-            self.code = 0
-            self._installed = 0
-            upload.begin(length, sha, body.get("upgrade") is True)
+        if upload.active and sha is not None and upload.sha == sha and upload.length == length:
+            return None
+        upgrade = body.get("upgrade") is True
+        try:
+            shares = self._budget()
+            shares.check_image(length)
+            version = image.parse_head(data, length)[3]
+            if upgrade:
+                self._check_newer(version)
+            shares.check_free(self.boot.root, length, upload.offset)
+        except Refused as refused:
+            return self._note(refused)
+        self._refusal = ""
+        self.code = 0
+        self._installed = 0
+        upload.begin(length, sha, upgrade)
         return None
 
-    def _check_head(self, data: bytes, length: int, upgrade: bool) -> None:
-        """Refuse at the first chunk what cannot be taken, before the rest crosses the bus."""
-        version = image.parse_head(data, length)[3]
-        if upgrade:
-            self._check_newer(version)
+    async def _holds(self, sha: bytes) -> bool:
+        """Whether a slot holds the image file with this SHA-256, and can be started."""
+        for slot in self.boot.slots():
+            if slot is None or slot["upload"] != sha:
+                continue
+            if slot["active"]:
+                return True  # it was checked before it was started
+            problem = ""
+            for problem in self.boot.checking_installed(slot["slot"]):  # noqa: B007 - the last
+                await asyncio.sleep(0)
+            if not problem:
+                return True
+        return False
+
+    def _budget(self):
+        if self._shares is None:
+            self._shares = budget.of(self.boot.root, self._log_limit)
+        return self._shares
 
     def _check_newer(self, version: tuple) -> None:
         running = self.boot.slots()[self.boot.slot]
@@ -234,7 +252,8 @@ class UpdateManager:
         upload = self._upload
         self._verifying = True
         self._changed()
-        store = SlotStore(self.boot)
+        shares = self._budget()
+        store = SlotStore(self.boot, shares)
         try:
             with open(upload.path, "rb") as file:
                 info = await image.verify(
@@ -247,6 +266,7 @@ class UpdateManager:
                 )
                 if upload.upgrade:
                     self._check_newer(info.version)
+                shares.check_inflated(info.inflated_size)
                 await store.erase()
                 store.begin(info)
                 file.seek(info.payload_offset)
@@ -289,13 +309,16 @@ class UpdateManager:
         return 0
 
     def _refuse(self, refused: Refused) -> dict:
-        self.code = refused.code
-        self._refusal = refused.text
-        print("update: refused:", refused.text)
         try:
             self._upload.drop()
         except OSError as error:
             print("update: the upload cannot be removed:", error)
+        return self._note(refused)
+
+    def _note(self, refused: Refused) -> dict:
+        self.code = refused.code
+        self._refusal = refused.text
+        print("update: refused:", refused.text)
         return _error(refused.rc)
 
     def _changed(self) -> None:

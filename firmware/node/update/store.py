@@ -10,6 +10,7 @@ from binascii import hexlify
 from hashlib import sha256
 
 from . import refusal
+from .budget import Budget, SlotSize
 from .refusal import Refused
 
 # True only to a type checker; MicroPython has no typing module and skips annotations.
@@ -27,10 +28,12 @@ _SMALL_INT_BITS = 31  # of the node's 32-bit words
 
 
 class SlotStore:
-    """Writes the idle slot of `boot`. It is a sink for `romfs.unpack`."""
+    """Writes the idle slot of `boot`, up to its share of `budget`. A sink for `romfs.unpack`."""
 
-    def __init__(self, boot):
+    def __init__(self, boot, budget: Budget):
         self._boot = boot
+        self._budget = budget
+        self._used = SlotSize(budget.block_size)
         self._folder = boot.folder(boot.idle_slot)
         self._record: Any = None
         self._names = set()
@@ -64,7 +67,7 @@ class SlotStore:
         )
 
     def open(self, name: str, size: int) -> None:
-        """Begin the file `name` of `size` bytes; Refused for a name that is not ours."""
+        """Begin the file `name` of `size` bytes; Refused: a name not ours, or no room for it."""
         check_name(name)
         if name in self._names:
             raise Refused(refusal.FILE_NAME, "payload: %s is there twice" % name)
@@ -72,6 +75,8 @@ class SlotStore:
             raise Refused(refusal.FILE_NAME, "payload: more than %d files" % MAX_FILES)
         if size < 4:
             raise Refused(refusal.BYTECODE, "payload: %s is too short for a .mpy file" % name)
+        self._used.add(name, size)
+        self._budget.check_slot(self._used.blocks)
         self._names.add(name)
         at = 0
         path = self._folder + "/" + name

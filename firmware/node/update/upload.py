@@ -27,6 +27,12 @@ class Upload:
         self._unsynced = 0
         self._clear()
         self._load()
+        if not self.active:
+            # One without a session that can be used is never gone on with: give its space back.
+            try:
+                self.drop()
+            except OSError as error:
+                print("update: what is left of an upload cannot be removed:", error)
 
     @property
     def active(self) -> bool:

@@ -27,6 +27,16 @@ class Node(RuleBasedStateMachine):
     def problem(self, slot: int) -> str:
         return "" if self.whole[slot] else "altered"
 
+    def is_due_a_trial(self, slot: int, watchdog: bool) -> bool:
+        """Whether this boot counts the stop after which `slot` gets its one trial."""
+        before = self.state
+        return (
+            watchdog
+            and before["trial"] == before["pending"] == -1
+            and (before["stops"] + 1) % slotstate.MAX_STOPS == 0
+            and not (before["proven"] | before["failed"]) & 1 << slot
+        )
+
     @initialize(both=st.booleans())
     def factory(self, both: bool) -> None:
         self.whole = [True, both]
@@ -38,10 +48,14 @@ class Node(RuleBasedStateMachine):
         assert self.whole[slot]
         if trial:
             assert new["trial"] == slot
-            assert slot == self.state["pending"]
+            assert slot == self.state["pending"] or self.is_due_a_trial(slot, watchdog)
         else:
             assert new["active"] == slot
             assert new["trial"] == -1
+            taken = slot != self.state["active"] and self.state["pending"] != slot
+            assert not taken or self.state["proven"] & 1 << slot or not self.whole[1 - slot], (
+                "an image nobody confirmed is in force"
+            )
         assert new["pending"] == -1, "one boot uses a pending slot up"
         self.running = None
         if cut:
@@ -101,6 +115,7 @@ class Node(RuleBasedStateMachine):
     def lose_the_state_file(self, known: int) -> None:
         summaries = [(1, f"{slot + 1}.0.0") if self.whole[slot] else None for slot in (0, 1)]
         self.state = slotstate.rebuilt(summaries, known, self.state["counter"])
+        self.unconfirmed_starts = [0, 0]  # whether it was tried is lost as well
         self.running = None
         self.trial = False
 
@@ -140,6 +155,7 @@ def test_permanent_slot_is_confirmed_when_it_is_started() -> None:
 
 def test_crash_loop_of_both_slots_alternates_with_growing_pauses() -> None:
     state = slotstate.fresh(0)
+    state["proven"] = 3
     seen: list[int] = []
     pauses: list[int] = []
     for _ in range(20):
@@ -151,6 +167,56 @@ def test_crash_loop_of_both_slots_alternates_with_growing_pauses() -> None:
     assert seen == [0] * 5 + [1] * 5 + [0] * 5 + [1] * 5
     assert pauses == sorted(pauses)
     assert pauses[-1] == 64
+
+
+def stopped_by_watchdog(state: State, times: int) -> list[tuple[int | None, bool]]:
+    """(slot, on trial) of each boot, every one after a bite of the watchdog."""
+    out: list[tuple[int | None, bool]] = []
+    for _ in range(times):
+        new, slot, trial = slotstate.choose(state, whole, "watchdog", True)
+        state.update(new)
+        out.append((slot, trial))
+    return out
+
+
+def test_slot_nobody_confirmed_gets_one_trial_when_the_active_one_keeps_stopping() -> None:
+    state = slotstate.fresh(0)
+    starts = stopped_by_watchdog(state, 20)
+    assert starts[:6] == [(0, False)] * 4 + [(1, True), (0, False)]
+    assert starts[6:] == [(0, False)] * 14
+    assert (state["active"], state["proven"], state["failed"]) == (0, 1, 2)
+
+
+def test_exceptions_too_give_the_unconfirmed_slot_a_trial_only() -> None:
+    state = slotstate.fresh(0)
+    for _ in range(slotstate.MAX_STOPS):
+        state = slotstate.stopped(state, 0, "x", whole)
+    assert state["active"] == 0
+    state, slot, trial = slotstate.choose(state, whole)
+    assert (slot, trial) == (1, True)
+    state = slotstate.stopped(state, 1, "y", whole)
+    assert slotstate.choose(state, whole)[1:] == (0, False)
+
+
+def test_reverted_slot_is_not_started_again_until_somebody_marks_it() -> None:
+    state = slotstate.mark_pending(slotstate.fresh(0), 1, False)
+    state, _, _ = slotstate.choose(state, whole)
+    assert stopped_by_watchdog(state, 20) == [(0, False)] * 20
+    state = slotstate.mark_pending(state, 1, False)
+    assert slotstate.choose(state, whole)[1:] == (1, True)
+
+
+def test_every_reason_is_untold_at_first() -> None:
+    state = slotstate.mark_pending(slotstate.fresh(0), 1, False)
+    state, _, _ = slotstate.choose(state, whole)
+    state, _, _ = slotstate.choose(state, whole)
+    assert (state["reverted"] != "", state["told"]) == (True, 0)
+    state = slotstate.told(state)
+    state, _, _ = slotstate.choose(state, whole)
+    assert (state["reverted"] != "", state["told"]) == (True, 1)
+    state = slotstate.mark_pending(state, 1, False)
+    state, _, _ = slotstate.choose(state, lambda slot: "altered" if slot else "")
+    assert state["told"] == 0
 
 
 def test_slot_in_use_is_never_released() -> None:
@@ -203,7 +269,7 @@ def test_rotten_state_is_refused_with_one_kind_of_error(contents: Any) -> None:
         slotstate.validated(contents)
 
 
-@given(st.sampled_from(slotstate.FIELDS[:7]), st.integers(-5, 5))
+@given(st.sampled_from(slotstate.FIELDS[:9]), st.integers(-5, 5))
 def test_altered_state_does_not_pass_its_check(name: str, change: int) -> None:
     state = slotstate.fresh(0, 3)
     contents = {**state, "check": slotstate.check(state)}

@@ -1,6 +1,8 @@
 """The manager's answers are what the SMP client library reads."""
 
 import asyncio
+import os
+import struct
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +17,7 @@ from smp.image_management import (
 
 from firmware.node.update import refusal
 from firmware.node.update.manager import UpdateManager
+from protocol import image as layout
 from protocol import smp
 
 
@@ -48,7 +51,9 @@ class Boot:
 
 
 @pytest.fixture
-def manager(tmp_path: Path) -> UpdateManager:
+def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> UpdateManager:
+    # MicroPython's own: an empty flash.
+    monkeypatch.setattr(os, "ilistdir", lambda folder: [], raising=False)
     return UpdateManager(Boot(tmp_path), {"board": "esp32s3-ref", "release_key": b"\xff" * 384})
 
 
@@ -67,9 +72,11 @@ def test_image_state_is_read_by_the_client_library(manager: UpdateManager) -> No
 
 
 def test_upload_answer_is_read_by_the_client_library(manager: UpdateManager) -> None:
-    body = asyncio.run(manager.upload({"off": 0, "data": b"", "len": 1000, "sha": b"\1" * 32}))
+    head = struct.pack("<IIHHIIBBHII", layout.MAGIC, 0, 32, 0, 900, 0, 1, 0, 0, 0, 0)
+    body = asyncio.run(manager.upload({"off": 0, "data": head, "len": 1000, "sha": b"\1" * 32}))
+    manager.close()
     answer = ImageUploadWriteResponse.loads(message(smp.OP_WRITE_RSP, smp.IMAGE_UPLOAD, body))
-    assert answer.off == 0
+    assert answer.off == 32
 
 
 def test_every_refusal_has_a_code_that_the_client_library_knows(manager: UpdateManager) -> None:

@@ -1,11 +1,17 @@
 """The node's configuration store."""
 
+from binascii import crc32
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from firmware.node.settings import MAX_DOCUMENT, Settings
 from protocol import cbor, configuration
+
+
+def _kept(document: bytes) -> bytes:
+    return document + crc32(document).to_bytes(4, "little")
 
 
 @pytest.fixture
@@ -78,7 +84,7 @@ def test_a_flash_that_fails_keeps_the_old_configuration(path: str, tmp_path: Pat
 
 def test_fields_another_release_stored_are_kept_where_they_still_hold(path: str) -> None:
     values = {"air/period": 300, "people/period": 5, "gone/field": 1}
-    Path(path).write_bytes(cbor.dumps({"v": 9, "h": bytes(8), "c": values}))
+    Path(path).write_bytes(_kept(cbor.dumps({"v": 9, "h": bytes(8), "c": values})))
 
     settings = Settings(path)
 
@@ -88,7 +94,50 @@ def test_fields_another_release_stored_are_kept_where_they_still_hold(path: str)
     assert settings.digest != bytes(8)
 
 
-@pytest.mark.parametrize("junk", [b"", b"\xff" * 40, cbor.dumps({"v": "x", "c": 5})])
+def test_a_rotten_file_is_never_believed_in_part(path: str) -> None:
+    program = [[1, 0, 100], [0, 1380, 60], [2, 0, 0]]
+    Settings(path).apply(configuration.document(7, {"lamp/program": program}))
+    good = Path(path).read_bytes()
+
+    for index in range(len(good)):
+        for bit in range(8):
+            bad = bytearray(good)
+            bad[index] ^= 1 << bit
+            Path(path).write_bytes(bad)
+            settings = Settings(path)
+            assert (settings.version, settings.values) == (0, configuration.defaults())
+            assert "damaged" in settings.reason
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        5,
+        [1],
+        {},
+        {"c": [5], "v": 1},
+        {"c": [[1]], "v": 1},
+        {"c": b"ab", "v": 1},
+        {"c": 7, "v": 1},
+        {"c": "abc", "v": 1},
+        {"c": None, "v": 1},
+        {"c": {1: 2, b"a": 1, "site/latitude": "x"}, "v": []},
+    ],
+)
+def test_a_whole_file_of_another_shape_leaves_the_defaults(path: str, body: Any) -> None:
+    Path(path).write_bytes(_kept(cbor.dumps(body)))
+
+    settings = Settings(path)
+
+    assert settings.values == configuration.defaults()
+    assert settings.reason
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    assert "cannot be read" in Settings(str(tmp_path)).reason
+
+
+@pytest.mark.parametrize("junk", [b"", b"\xff" * 40, bytes(4), cbor.dumps({"v": "x", "c": 5})])
 def test_a_damaged_file_leaves_the_defaults(path: str, junk: bytes) -> None:
     Path(path).write_bytes(junk)
 

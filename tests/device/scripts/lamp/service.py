@@ -238,6 +238,41 @@ def a_year_of_nights_is_followed_with_every_link_dead():
     assert rig.lamp.faults == 0
 
 
+def a_step_that_fails_leaves_it_full_on_until_one_succeeds():
+    rig = Rig(NOON, {"lamp/fade_ms": 0})
+    rig.run(1000)
+    assert lines[-2:] == [("duty", 0), ("relay", 0)]
+    now = rig.clock.now
+
+    def fail():
+        raise MemoryError
+
+    def attempt():
+        async def main():
+            task = asyncio.create_task(rig.lamp.run(lambda: None))
+            await asyncio.sleep_ms(50)
+            task.cancel()
+            await task
+
+        try:
+            asyncio.run(main())
+        except (MemoryError, asyncio.CancelledError) as error:
+            return type(error)
+
+    rig.clock.now = fail
+    for _ in range(3):
+        lines.clear()
+        assert attempt() is MemoryError, "the supervisor has to know"
+        assert lines == [("relay", 1), ("duty", 65535)], "whatever was believed before"
+        assert rig.lamp.level == 100
+    rig.clock.now = now
+    told = list(rig.changes)
+    assert attempt() is asyncio.CancelledError
+    assert lines[-2:] == [("duty", 0), ("relay", 0)], "the program has it again"
+    assert (rig.lamp.level, rig.lamp.reason) == (0, records.REASON_PROGRAM)
+    assert rig.changes == told
+
+
 def its_task_keeps_checking_in():
     rig = Rig(NOON, {"lamp/fade_ms": 100})
     calls = []

@@ -7,8 +7,8 @@ BLOCK = 4096
 _EIO = -5
 
 
-class Cut(Exception):
-    """The power is gone."""
+class Cut(BaseException):
+    """The power is gone: no handler of the node's sees that."""
 
 
 class Blocks:

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import time
 
 import node.links.bus
 import node.links.console
@@ -120,6 +121,83 @@ def test_a_bus_that_takes_no_reply_is_counted():
     line.failing = False
     line.incoming.extend(busframe.encode(ADDRESS, busframe.REQUEST, 2, REQUEST))
     asyncio.run(serve(link, line, checks, lambda: link.answered))
+
+
+class SlowServer(Server):
+    """Takes `took` ms of fake machine time for a request, while others come in."""
+
+    def __init__(self, line, took):
+        super().__init__()
+        self.line = line
+        self.took = took
+
+    async def handle(self, message, link):
+        reply = await super().handle(message, link)
+        if len(self.asked) == 1:
+            FakeTime.now += self.took
+            for sequence in (1, 1, 2):
+                self.line.incoming.extend(
+                    busframe.encode(ADDRESS, busframe.REQUEST, sequence, REQUEST)
+                )
+            self.line.incoming.extend(b"\0\x55\x55")
+        return reply
+
+
+class FakeTime:
+    now = 5
+
+    @classmethod
+    def ticks_ms(cls):
+        return cls.now
+
+    @staticmethod
+    def ticks_diff(later, earlier):
+        return later - earlier
+
+
+def slow(took):
+    """The sequences answered: one request that took so long, three meanwhile, one afterwards."""
+    line, checks = Line(), []
+    server = SlowServer(line, took)
+    link = BusLink(line, server, ADDRESS)
+    node.links.bus.time = FakeTime
+    # One behind the long one in the same piece is as stale.
+    for sequence in (1, 1):
+        line.incoming.extend(busframe.encode(ADDRESS, busframe.REQUEST, sequence, REQUEST))
+    # The beginning of a third, whose rest is thrown away.
+    line.incoming.extend(b"\0\x21\x22")
+
+    async def main():
+        task = asyncio.create_task(link.run(lambda: checks.append(1)))
+        for _ in range(100):
+            await asyncio.sleep_ms(1)
+            if server.asked and not line.incoming:
+                break
+        line.incoming.extend(busframe.encode(ADDRESS, busframe.REQUEST, 9, REQUEST))
+        for _ in range(100):
+            await asyncio.sleep_ms(1)
+            if not line.incoming:
+                break
+        await asyncio.sleep_ms(5)
+        task.cancel()
+
+    asyncio.run(main())
+    node.links.bus.time = time
+    return [frame[2] for frame in busframe.Deframer().feed(line.written)], link
+
+
+def test_requests_that_piled_up_are_not_answered_when_the_bus_moved_on():
+    answered, link = slow(1900)
+    assert answered == [1, 9], answered
+    assert (link.late, link.rejected) == (0, 0)
+    answered, link = slow(2100)
+    assert answered == [9], "nobody waits for the first any more"
+    assert (link.late, link.answered) == (1, 1)
+
+
+def test_requests_behind_a_quick_one_are_answered():
+    answered, _ = slow(100)
+    assert answered == [1, 1, 1, 1, 2, 9], answered
 
 
 def test_a_quiet_link_checks_in():

@@ -5,7 +5,9 @@ import os
 import vfs
 from blocks import Blocks, FakeClock, FakeNvs, format_and_mount, remount
 
+from node import segments
 from node.log import NodeLog
+from node.lostlog import open_log
 from protocol import records
 
 NVS = FakeNvs()
@@ -89,10 +91,18 @@ def acknowledged_segments_are_deleted_and_nothing_else():
     assert numbers(collect(log, (log.epoch, 100))) == list(range(100, 200))
     assert not log.acknowledge(log.epoch, 200), "never written"
     assert not log.acknowledge(log.epoch + 1, 0), "never written"
+    segments = len(os.listdir("/f/log")) - 2
+    assert segments > 4
     assert log.acknowledge(log.epoch, 199)
+    assert len(os.listdir("/f/log")) == segments, "two at once, so that the lamp does not wait"
+    fill(log, 1000, 1001)
+    assert len(os.listdir("/f/log")) == segments - 1, "the rest with what is appended"
+    assert log.acknowledge(log.epoch, 200)
+    for _ in range(segments):
+        log.acknowledge(log.epoch, 200)
     assert sorted(os.listdir("/f/log")) == ["epoch", "tail"]
     fill(log, 200, 230)
-    assert numbers(collect(log, (log.epoch, 200))) == list(range(200, 230))
+    assert numbers(collect(log, (log.epoch, 201))) == list(range(200, 230))
     assert log.overwritten == 0
 
 
@@ -228,7 +238,93 @@ def a_rotten_segment_holds_up_nothing():
     assert kept == sorted(kept)
     assert 60 < len(kept) < 210
     assert kept[-1] == 209
+    # The first and the third lost segment hold nothing that looks like a record.
+    assert log.overwritten == 0
     assert sorted(os.listdir("/f/log")) == ["epoch", "tail"]
+
+
+def a_segment_that_reads_wrongly_once_is_kept_and_one_that_stays_so_is_counted():
+    blocks = fresh()
+    log = NodeLog("/f/log", FakeClock(), NVS, None, 64 * 1024, 512)
+    fill(log, 0, 200)
+    parse, asked = segments.parse_header, []
+
+    def once_wrong(data):
+        asked.append(1)
+        return None if len(asked) == 2 else parse(data)
+
+    segments.parse_header = once_wrong
+    log = NodeLog("/f/log", FakeClock(), NVS, None, 64 * 1024, 512)
+    segments.parse_header = parse
+    assert numbers(collect(log)) == list(range(200))
+    assert (log.overwritten, log.damaged) == (0, 0)
+    name = sorted(name for name in os.listdir("/f/log") if len(name) == 8)[1]
+    with open("/f/log/" + name, "rb") as file:
+        data = bytearray(file.read())
+    data[3] ^= 1
+    with open("/f/log/" + name, "wb") as file:
+        file.write(data)
+    remount(blocks, "/f")
+    log = NodeLog("/f/log", FakeClock(), NVS, None, 64 * 1024, 512)
+    lost = 200 - len(numbers(collect(log)))
+    assert lost > 10
+    assert log.overwritten == lost, (log.overwritten, lost)
+    fill(log, 200, 201)
+    told = [values for _, _, values in map(records.decode, collect(log)) if values[0] == 5]
+    assert told == [(records.EVENT_LOG_OVERWRITTEN, lost)]
+
+
+def with_no_memory_left_an_append_is_counted_and_does_not_raise():
+    fresh()
+    log = NodeLog("/f/log", FakeClock(), NVS)
+    encode = records.encode
+    for error in (MemoryError, RuntimeError, AttributeError):
+
+        def fail(*_values, error=error):
+            raise error("allocation failed")
+
+        records.encode = fail
+        try:
+            assert log.append(records.EVENT, 1, 1) is False
+        finally:
+            records.encode = encode
+    assert log.failures == 3
+    assert "allocation" in log.last_failure
+    fill(log, 0, 1)
+    told = [values for _, _, values in map(records.decode, collect(log))]
+    assert told == [(1, 0), (records.EVENT_LOG_FAILED, 1)], told
+
+
+def epochs_never_go_back_when_nothing_takes_the_next_one():
+    blocks = fresh()
+    os.mkdir("/f/log")
+    nvs = FakeNvs()
+    nvs.values["log_epoch"] = 41
+
+    def refuse(key, value):
+        raise OSError(-4357)
+
+    nvs.set_i32 = refuse
+    blocks.failing = True
+    log = NodeLog("/f/log", FakeClock(), nvs)
+    blocks.failing = False
+    assert log.epoch == 42, log.epoch
+
+
+def a_log_that_has_no_folder_ends_nothing():
+    blocks = fresh()
+    nvs = FakeNvs()
+    nvs.values["log_epoch"] = 41
+    blocks.failing = True
+    log = open_log("/f/log", FakeClock(), nvs)
+    assert log.append(records.EVENT, 1, 1) is False
+    assert log.append(records.LAMP, None) is False
+    assert log.read(0, 0, 99) == (42, 0, [], 0)
+    assert log.acknowledge(42, 0) is False
+    assert (log.epoch, log.next_seq, log.overwritten, log.failures) == (42, 0, 2, 3)
+    assert "folder" in log.last_failure
+    blocks.failing = False
+    assert open_log("/f/log", FakeClock(), nvs).append(records.EVENT, 1, 1)
 
 
 count = 0

@@ -246,6 +246,45 @@ def test_a_counter_that_flash_does_not_take_is_not_accepted():
     blocks.failing = False
 
 
+def test_one_place_that_takes_the_counter_is_enough():
+    for flash_fails in (False, True):
+        blocks = fresh()
+        nvs = FakeNvs()
+        rig = Rig("/f", nvs)
+        blocks.failing = flash_fails
+        if not flash_fails:
+
+            def refuse(key, value):
+                raise OSError(-4357)
+
+            nvs.set_blob = refuse
+        for counter in range(1, 5000, 700):
+            answer = rig.sealed(counter, WRITE, STREET, messages.LAMP, {"l": 30, "x": 60})
+            assert answer == {"l": 60}, (flash_fails, answer)
+        blocks.failing = False
+        again = Rig("/f", nvs)
+        first = sealed(4201, WRITE, STREET, messages.LAMP, {"l": 30, "x": 60})
+        assert again.opened(again.ask(first))["err"]["rc"] == smp.STREET_ERR_REPLAY
+        vfs.umount("/f")
+        format_and_mount(blocks, "/f")
+
+
+def test_a_reason_that_quotes_the_request_still_fits_its_reply():
+    fresh()
+    rig = Rig("/f")
+    text = "x" * 1100
+    for counter, group, command, body in (
+        (1, 0, smp.OS_DATETIME, {"datetime": text}),
+        (2, 3, smp.SETTINGS_READ_WRITE, {"name": "air/period", "val": cbor.dumps(text[:1000])}),
+    ):
+        request = sealed(counter, WRITE, group, command, body)
+        reply = rig.ask(request)
+        assert len(reply) <= 1200, (group, len(reply))
+        inner = rig.opened(reply)
+        assert inner["rc"] == smp.MGMT_ERR_EINVAL, inner
+        assert 60 < len(inner["rsn"]) <= 120, inner
+
+
 def test_a_seal_of_another_key_or_node_or_direction_does_not_open():
     fresh()
     rig = Rig("/f")

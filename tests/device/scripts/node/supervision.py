@@ -214,6 +214,65 @@ async def test_a_task_that_proved_itself_starts_over_with_short_pauses():
     assert task.began - began >= 2, "pauses of 1 and 2 s again"
 
 
+async def test_a_lamp_that_keeps_failing_starves_the_watchdog_until_it_runs_again():
+    supervisor, _, dog = case()
+    state = {"dead": True}
+
+    async def sometimes(check_in):
+        check_in()
+        await asyncio.sleep_ms(0)
+        if state["dead"]:
+            raise MemoryError
+
+    dying = made(supervisor, "lamp", sometimes, longest_pause_ms=1000, most_failures=10)
+    seen = []
+    while dying.began < 10:
+        await watch(supervisor, 1)
+        seen.append(supervisor.is_well("lamp"))
+    assert dog.fed > 10, "a few failures are no reason"
+    await watch(supervisor, 3)
+    fed = dog.fed
+    await watch(supervisor, 60)
+    assert dog.fed == fed, "fed with a lamp that does not work"
+    seen.append(supervisor.is_well("lamp"))
+    assert seen.count(True) <= 1, "well before it ever failed, if at all"
+    state["dead"] = False
+    await watch(supervisor, 9)
+    assert dog.fed == fed
+    assert not supervisor.is_well("lamp"), "not before it has run for a while"
+    await watch(supervisor, 5)
+    assert dog.fed > fed
+    assert supervisor.is_well("lamp")
+    fed = dog.fed
+    state["dead"] = True
+    await watch(supervisor, 8)
+    assert dog.fed == fed + 16, "counted anew"
+
+
+async def test_a_look_that_finds_no_memory_is_not_the_end():
+    supervisor, _, dog = case()
+    well = made(supervisor, "lamp")
+    feed, fails = dog.feed, [1, 1, 1]
+
+    def starved():
+        if fails:
+            fails.pop()
+            raise MemoryError
+        feed()
+
+    dog.feed = starved
+    step, node.supervisor.STEP_MS = node.supervisor.STEP_MS, 1
+    task = asyncio.create_task(supervisor.run())
+    for _ in range(100):
+        await asyncio.sleep_ms(2)
+        if dog.fed:
+            break
+    node.supervisor.STEP_MS = step
+    assert dog.fed
+    assert well.began == 1
+    task.cancel()
+
+
 async def main():
     count = 0
     for name, value in sorted(globals().items(), key=lambda item: item[0]):

@@ -110,7 +110,10 @@ class Lamppost:
         self.lamp = False
         self.started = None  # (version, Boot) of the last start
         self.held = False
+        self.bitten = False
         self.behave = None  # what the application does: called with (version, boot)
+        # A flash as small as the bench's has little room for a log.
+        self.log_limit = 4 * BLOCK
         self.power_cycle()
 
     def _nvs_write(self):
@@ -138,8 +141,10 @@ class Lamppost:
         self.lamp = False
         self.started = None
         self.held = False
+        self.bitten = False
         machine.cause = cause
         machine.feeds = 0
+        machine.bites_at = None
 
     def boot(self):
         """Start; returns when the application has started and left, or the boot stage holds."""
@@ -151,6 +156,8 @@ class Lamppost:
             bootstage.start(self.flash, board_on, self)
         except machine.Held:
             self.held = True
+        except machine.Bitten:
+            self.bitten = True
         except (Left, machine.Reset):
             pass
         if self.flash.dead:  # what came after the cut did not happen
@@ -166,7 +173,7 @@ class Lamppost:
     def manager(self):
         """An update manager on the last start's Boot."""
         boot = self.started[1]
-        return UpdateManager(boot, identity.load(boot.root))
+        return UpdateManager(boot, identity.load(boot.root), log_limit=self.log_limit)
 
 
 class Left(BaseException):

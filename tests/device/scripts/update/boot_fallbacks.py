@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 
 import bootstage
 import esp32
@@ -134,6 +135,35 @@ assert post.started[0] == "2.0.0"
 start(post, machine.WDT_RESET)
 show("watchdog 5 times", post)
 
+post = with_both(confirm=False)
+start(post)
+start(post, machine.WDT_RESET)
+tell("told |", post.started[1].reverted_told)
+post.started[1].tell_reverted()
+for _ in range(5):
+    start(post, machine.WDT_RESET)
+show("watchdog 5 times, other reverted", post)
+tell("told |", post.started[1].reverted_told)
+
+post = Lamppost(factory)
+post.boot()
+run(send(post.manager(), read(folder + "/v2.img")))
+for _ in range(5):
+    start(post, machine.WDT_RESET)
+show("watchdog 5 times, other never tried", post)
+start(post, machine.WDT_RESET)
+show("its only trial", post)
+
+post = Lamppost(factory)
+post.boot()
+manager = post.manager()
+run(send(manager, read(folder + "/hang.img")))
+run(manager.set_state(manager.image_state()["images"][1]["hash"], False))
+start(post)
+tell("trial hangs while it is imported | watchdog", post.bitten)
+start(post, machine.WDT_RESET)
+show("after the watchdog", post)
+
 post = with_both()
 post.behave = crash
 seen = []
@@ -152,10 +182,52 @@ post = Lamppost(factory)
 start(post)
 identity_file = read("/flash/identity.cbor")
 post.manager()  # keeps the copy in NVS
+before = bytes(post.flash.data)
 post.flash.data[: 2 * BLOCK] = bytes(2 * BLOCK)
+ruined = bytes(post.flash.data)
 start(post)
 show("no littlefs", post)
-tell("  identity", read("/flash/identity.cbor") == identity_file, os.listdir("/flash"))
+tell("  written", post.flash.writes, post.flash.data == ruined)
+post.flash.data[:] = before
+start(post)
+show("read well again", post)
+
+
+def spoilt(seconds, answer):
+    """Power up while reads are spoilt for some seconds: `answer` fills the buffer."""
+    post.power_cycle()
+    until = time.waited_ms + seconds * 1000
+    whole = post.flash.readblocks
+
+    def readblocks(block, buf, off=0):
+        if time.waited_ms < until:
+            return answer(buf)
+        return whole(block, buf, off)
+
+    post.flash.readblocks = readblocks
+    machine.max_feeds = 4000
+    post.boot()
+    machine.max_feeds = 4
+
+
+def all_ones(buf):
+    buf[:] = b"\xff" * len(buf)
+    return 0
+
+
+spoilt(1, lambda buf: -5)
+show("reads fail for 1 s", post)
+spoilt(3000, lambda buf: -5)
+show("reads fail for 50 min", post)
+spoilt(3, all_ones)
+show("reads as blank for 3 s", post)
+tell("  all is there", read("/flash/identity.cbor") == identity_file)
+
+for name, byte in (("erased", b"\xff"), ("zeroed", b"\0")):
+    post.flash.data[:] = byte * len(post.flash.data)
+    start(post)
+    show("all of it " + name, post)
+    tell("  identity", read("/flash/identity.cbor") == identity_file, os.listdir("/flash"))
 
 
 class Dead:

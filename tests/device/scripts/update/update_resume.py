@@ -1,5 +1,6 @@
 """An upload that is cut off, repeated, reordered and altered on its way."""
 
+import os
 import sys
 from hashlib import sha256
 
@@ -67,3 +68,36 @@ old = bytearray(image[:64])
 old[20:22] = bytes((0, 9))
 answer = run(manager.upload({"off": 0, "data": bytes(old), "len": len(image), "upgrade": True}))
 tell("downgrade", answer, manager.reason)
+
+post = Lamppost(read(folder + "/flash.bin"))
+post.boot()
+manager = post.manager()
+chunk(0, len=len(image), sha=sha)
+chunk(1024)
+writes = post.flash.writes
+headed = image[:12] + b"\xff\xff\x01\x00" + image[16:64]
+answers = [
+    run(manager.upload({"off": 0, "data": data, "len": 5000, "sha": bytes(32)}))
+    for data in (bytes(64), headed, image[:31])
+]
+tell(
+    "garbage beside an upload",
+    len([answer for answer in answers if "err" in answer]),
+    "writes",
+    post.flash.writes - writes,
+    "then",
+    chunk(0, len=len(image), sha=sha),
+)
+tell(
+    manager.reason.split("its ")[1],
+    post.flash.writes - writes,
+    messages.UPDATE_STATES[manager.state],
+)
+chunk(0, len=len(image))
+chunk(1024)
+manager.close()
+post.power_cycle()
+post.boot()
+manager = post.manager()
+left = [name for name in os.listdir("/flash") if name.startswith("upload")]
+tell("without a sha, restarted", manager.offset, left)
