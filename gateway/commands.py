@@ -23,6 +23,8 @@ LARGEST = 4096
 # Someone stands in the street and waits for the lamp to blink; later it would only puzzle.
 _IDENTIFY_WITHIN_S = 60
 _AT_ONCE_PER_LAMPPOST = 8
+# UTC epoch seconds in 32 bits, as everywhere on the link; the database holds no unbounded integers.
+_Epoch = Annotated[int, Field(ge=0, le=0xFFFFFFFF)]
 
 
 class Expired(GatewayError):
@@ -34,14 +36,14 @@ class _Lamp(BaseModel):
     command: Literal["lamp"]
     level: Annotated[int, Field(ge=0, le=100)] | None
     seconds: Annotated[int, Field(ge=1, le=MAX_LAMP_SECONDS)] = 3600
-    expires: Annotated[int, Field(ge=0)]
+    expires: _Epoch
 
 
 class _Identify(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
     command: Literal["identify"]
     seconds: Annotated[int, Field(ge=0, le=MAX_IDENTIFY_SECONDS)]
-    expires: Annotated[int, Field(ge=0)] | None = None
+    expires: _Epoch | None = None
 
 
 _Command = TypeAdapter[_Lamp | _Identify](

@@ -24,6 +24,7 @@ from pydantic import (
 from gateway.clock import SimulatedClock, StreetClock, SystemClock
 from gateway.config_errors import describe, one
 from gateway.errors import ConfigurationError
+from gateway.uplink.topics import RESERVED
 
 BAUD_RATES = (9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600)
 
@@ -38,8 +39,18 @@ class _Section(BaseModel):
 class GatewaySection(_Section):
     """`[gateway]`: who this gateway is and where it keeps its data."""
 
-    id: Name = Field(description="a name of 1 to 48 letters, digits, '.', '_' or '-'")
+    id: Name = Field(
+        description="a name of 1 to 48 letters, digits, '.', '_' or '-', not "
+        f"{' or '.join(RESERVED)}"
+    )
     data_dir: Path = Field(description="a folder for the database and release images")
+
+    @field_validator("id")
+    @classmethod
+    def _not_reserved(cls, value: str) -> str:
+        if value in RESERVED:
+            raise ValueError("means something else in the topics")
+        return value
 
 
 class ClockSection(_Section):
@@ -145,9 +156,8 @@ class MqttSection(_Section):
     report_interval_s: float = Field(
         2, ge=0.05, le=3600, description="least seconds between reports of a lamppost, 0.05 to 3600"
     )
-    require_subscriber: bool = Field(
-        True,
-        description="true to keep readings until the broker has a subscriber for them, else false",
+    require_ingest: bool = Field(
+        True, description="true to keep readings until an ingest is there to store them, else false"
     )
 
 
@@ -240,20 +250,20 @@ def _across_sections(path: Path, configuration: Configuration) -> list[str]:
                     f"add [bus.{lamppost.bus}] or name an existing bus",
                 )
             )
-        unique: dict[str, object] = {
-            "id": lamppost.id,
-            "name": lamppost.name,
-            f"address on bus {lamppost.bus}": lamppost.address,
-        }
-        for what, value in unique.items():
+        unique: list[tuple[str, str, object]] = [
+            ("id", "an id", lamppost.id),
+            ("name", "a name", lamppost.name),
+            ("address", f"an address on bus {lamppost.bus}", lamppost.address),
+        ]
+        for key, what, value in unique:
             first = seen.setdefault((what, value), index)
             if first != index:
                 problems.append(
                     one(
                         path,
-                        f"{where}.{what.split()[0]}",
+                        f"{where}.{key}",
                         value,
-                        f"a {what} that no other lamppost has",
+                        f"{what} that no other lamppost has",
                         f"lamppost[{first}] has it too: change one of them",
                     )
                 )

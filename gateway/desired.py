@@ -24,6 +24,7 @@ from gateway.errors import (
     SealBroken,
 )
 from gateway.logs import Logger
+from gateway.waiting import happens_within
 from protocol import configuration
 
 LARGEST_DOCUMENT = 16_384
@@ -123,10 +124,7 @@ class Configurations:
             for lamppost in lampposts:
                 if self._lacks(lamppost):
                     await self._try(lamppost)
-            try:
-                await asyncio.wait_for(self._wake.wait(), _RETRY_S)
-            except TimeoutError:
-                continue
+            await happens_within(self._wake, _RETRY_S)
 
     def _lacks(self, lamppost: Lamppost) -> bool:
         wish = self._wishes.get(lamppost.node)

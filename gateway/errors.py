@@ -9,6 +9,10 @@ class ConfigurationError(GatewayError):
     """The configuration file cannot be used; the text lists every problem, one a line."""
 
 
+class DataFolderInUse(GatewayError):
+    """Another gateway holds the data folder."""
+
+
 class PortUnavailable(GatewayError):
     """The serial port of a bus is not open at the moment."""
 

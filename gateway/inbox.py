@@ -10,7 +10,8 @@ from gateway.errors import GatewayError
 from gateway.logs import Logger
 from gateway.updates.images import Images
 from gateway.updates.manager import Updates
-from gateway.uplink.topics import Topics, parse_release
+from gateway.uplink.presence import Presence
+from gateway.uplink.topics import Topics, parse_ingest, parse_release
 
 
 class Inbox:
@@ -24,6 +25,7 @@ class Inbox:
         updates: Updates,
         commands: Commands,
         images: Images,
+        presence: Presence,
         log: Logger,
     ) -> None:
         self._topics = topics
@@ -32,11 +34,16 @@ class Inbox:
         self._updates = updates
         self._commands = commands
         self._images = images
+        self._presence = presence
         self._log = log
         self.refused = 0
 
-    async def received(self, topic: str, payload: bytes) -> None:
-        """Take one message."""
+    async def received(self, topic: str, payload: bytes, expiry: int | None = None) -> None:
+        """Take one message, valid for `expiry` s (None: for ever)."""
+        ingest = parse_ingest(topic)
+        if ingest is not None:
+            self._presence.received(ingest, payload, expiry)
+            return
         image = parse_release(topic)
         if image is not None:
             await self._images.received(image, payload)

@@ -1,20 +1,24 @@
 """The command `lamplighter-gateway`.
 
-Exit codes: 0 done (or stopped by a signal), 1 failure, 2 bad configuration or usage.
+Exit codes: 0 done (or stopped by a signal), 1 failure, 2 bad configuration or usage. Whatever is
+wrong is said in one line a problem, usage too: what reads a log of this service reads lines.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import TyperException
 
-from gateway import logs, service
+from gateway import data_dir, logs, service
 from gateway.config import Configuration, load
 from gateway.errors import ConfigurationError, GatewayError
 
+PROGRAM = "lamplighter-gateway"
 FAILURE = 1
 BAD_CONFIGURATION = 2
 
@@ -27,12 +31,43 @@ app = typer.Typer(
 )
 
 
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"{PROGRAM} {service.program_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_say_version, is_eager=True, help="show the version and end"
+        ),
+    ] = False,
+) -> None:
+    """Options that stand before any command."""
+
+
 @app.command("check-config")
 def check_config(
     file: Annotated[Path, typer.Argument(help="the configuration file (TOML)")],
 ) -> None:
-    """Check a configuration file; exit 0 when the gateway could run with it, else 2."""
+    """Check a configuration file; exit 0 when this user could run the gateway with it, else 2.
+
+    Nothing is made or changed. A port, broker or file of the broker's section that is not there yet
+    is no mistake: the gateway waits for it.
+    """
     configuration = _load(file)
+    folder = configuration.gateway.data_dir
+    why = data_dir.problem(folder)
+    if why is not None:
+        typer.echo(
+            f'{file}: gateway.data_dir = "{folder}": expected a folder this user can make and '
+            f"write, but {why}; make it so, or check as the user the gateway runs as",
+            err=True,
+        )
+        raise typer.Exit(BAD_CONFIGURATION)
     typer.echo(
         f"{file}: good: gateway {configuration.gateway.id}, {len(configuration.bus)} bus(es), "
         f"{len(configuration.lamppost)} lamppost(s)"
@@ -60,7 +95,7 @@ def run(
 def _fail(error: BaseException) -> None:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    typer.echo(f"lamplighter-gateway: {error}", err=True)
+    typer.echo(f"{PROGRAM}: {error}", err=True)
     raise typer.Exit(FAILURE)
 
 
@@ -75,9 +110,26 @@ def _load(file: Path) -> Configuration:
     return configuration
 
 
+def run_program(arguments: list[str] | None = None) -> int:
+    """Run one command; gives its exit code. What is not the user's to mend is raised."""
+    try:
+        result = app(args=arguments, prog_name=PROGRAM, standalone_mode=False)
+    except TyperException as error:
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context else PROGRAM
+        message = " ".join(error.format_message().split())
+        if message:  # none where help has been printed in place of an error
+            typer.echo(f"{PROGRAM}: {message} See: {path} --help", err=True)
+        return error.exit_code
+    except typer.Abort:
+        typer.echo(f"{PROGRAM}: interrupted", err=True)
+        return FAILURE
+    return result if isinstance(result, int) else 0
+
+
 def main() -> None:
     """Entry point."""
-    app()
+    sys.exit(run_program())
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from gateway.bus.lamppost import Lamppost
 from gateway.clock import StreetClock
 from gateway.uplink.link import Link
 from gateway.uplink.topics import Topics
+from gateway.waiting import happens_within
 
 # So that "last heard" and "backlog" do not grow old where nothing else changes.
 REFRESH_S = 60.0
@@ -70,10 +71,7 @@ class Reporter:
                 wait = max(0.01, min(self._due.values()) - time.monotonic())
             else:
                 wait = REFRESH_S / 4
-            try:
-                await asyncio.wait_for(self._wake.wait(), wait)
-            except TimeoutError:
-                continue
+            await happens_within(self._wake, wait)
 
     async def _publish(self, node: bytes) -> None:
         # Taken off first: a change during the publish makes it due again.

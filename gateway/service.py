@@ -6,7 +6,7 @@ import asyncio
 import signal
 from importlib.metadata import PackageNotFoundError, version
 
-from gateway import logs
+from gateway import data_dir, logs
 from gateway.buffer.database import open_checked
 from gateway.buffer.records import Position, Records
 from gateway.buffer.state import State
@@ -29,9 +29,9 @@ from gateway.updates.images import Images
 from gateway.updates.manager import Updates
 from gateway.uplink.drain import Drain
 from gateway.uplink.link import Link
+from gateway.uplink.presence import Presence
 from gateway.uplink.topics import Topics
 
-DATABASE = "gateway.db"
 _SWEEP_S = 30.0
 _DAY_S = 86_400
 
@@ -50,6 +50,11 @@ def program_version() -> str:
 
 async def run(configuration: Configuration) -> None:
     """Run until SIGTERM or SIGINT. Raises OSError and GatewayError when it cannot go on."""
+    with data_dir.held(configuration.gateway.data_dir, configuration.gateway.id):
+        await _run(configuration)
+
+
+async def _run(configuration: Configuration) -> None:
     log = logs.get()
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
@@ -60,7 +65,7 @@ async def run(configuration: Configuration) -> None:
             lambda: damaged.done() or damaged.set_exception(DatabaseDamaged(why))
         )
 
-    path = configuration.gateway.data_dir / DATABASE
+    path = configuration.gateway.data_dir / data_dir.DATABASE
     writer = Writer(open_checked(path, log), on_damage)
     writer.start()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -90,7 +95,10 @@ async def _serve(
     clock = configuration.clock.make()
     topics = Topics(configuration.gateway.id)
     mqtt = configuration.mqtt
-    drain = Drain(records, topics.records, mqtt.in_flight, mqtt.require_subscriber, log)
+    presence = Presence(log)
+    drain = Drain(
+        records, topics.records, mqtt.in_flight, presence if mqtt.require_ingest else None, log
+    )
     link = Link(configuration.gateway.id, program_version(), mqtt, clock, drain, log)
     ports = {
         name: Port(bus.port, bus.baud, bus.rs485, log.bind(bus=name))
@@ -104,7 +112,7 @@ async def _serve(
         reporter.touch(node)
 
     configurations = Configurations(state, changed, log)
-    images = Images(configuration.gateway.data_dir / "releases", link, log)
+    images = Images(configuration.gateway.data_dir / data_dir.RELEASES, link, log)
     updates = Updates(configuration, lampposts, images, state, changed, log)
     commands = Commands(lampposts, state, clock, log)
     reporter = Reporter(
@@ -116,10 +124,11 @@ async def _serve(
         updates.describe,
         mqtt.report_interval_s,
     )
-    inbox = Inbox(topics, lampposts, configurations, updates, commands, images, log)
+    inbox = Inbox(topics, lampposts, configurations, updates, commands, images, presence, log)
 
     positions = await records.load()
-    facts = await state.facts()
+    # What `reconcile` goes by; a row without is of no use.
+    facts = await state.facts(lambda known: (known["hash"], known["confirmed"]))
     await configurations.load(lampposts.values())
     news = _News(state, lampposts, configurations, updates, reporter)
     for lamppost in lampposts.values():
@@ -129,6 +138,7 @@ async def _serve(
         lamppost.changed = lambda node=lamppost.node: news.changed(node)
     await updates.load()
     link.on_message = inbox.received
+    link.on_connected = presence.forget
     link.publishers = [reporter.run]
     log.info("started", lampposts=len(lampposts), buffered=records.rows)
 

@@ -5,9 +5,9 @@ and the lamppost is told only after that commit. A record is deleted when the br
 acknowledged it.
 
 Bounded in bytes: when full the gateway stops reading, and lampposts keep their records in their
-own logs; nothing is dropped for want of space. Bounded in age: records older than `max_age_days`
-of this gateway's own running time (no clock step can age them) are dropped, counted and logged. A
-record that is no record, or that the broker will never take, is moved to the table `rejected`,
-which keeps the newest thousand. Counters added, sent, dropped, rejected, repeated and missed are
-durable.
+own logs; nothing is dropped for want of space. Records that a broker will never take are moved to
+the table `rejected`, stay there until a person removes them, and count within the bound. Bounded in
+age: records older than `max_age_days` of this gateway's own running time (no clock step can age
+them) are dropped, counted and logged. Of what is no record at all the newest thousand are kept in
+`rejected`. Counters added, sent, dropped, rejected, repeated and missed are durable.
 """

@@ -1,95 +1,30 @@
-"""The database file: opened, checked, migrated, and set aside when damaged."""
+"""The database file: opened, checked, migrated, and set aside when damaged.
+
+Setting aside is done so that it may be interrupted anywhere and is taken up at the next start:
+
+    <name>.damage    the file is damaged, says who found it; from here on it is not opened again
+    <name>.new       what is being salvaged from it; begun anew after an interruption
+    <name>.salvaged  the same, complete and on the disk
+    <name>.damaged-<time>  the damaged file, moved out of the way of the salvaged one
+"""
 
 from __future__ import annotations
 
-import re
+import os
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
-from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
 
-import sqlite_utils
-
-from gateway.errors import GatewayError
+from gateway.buffer.salvage import salvage
+from gateway.buffer.schema import Database, code, connect, is_environment, migrate, version
 from gateway.logs import Logger
 
-_SCRIPT = re.compile(r"(\d{3})\.sql")
-# Tables worth carrying out of a damaged file, readings first; the rest is asked for again.
-_SALVAGE_RANGE = 32
-_SALVAGE_MOST = 10_000_000
-_SALVAGED = ("record", "cursor", "seal", "transfer", "desired", "command", "tally")
+__all__ = ["Database", "connect", "mark_damaged", "migrate", "open_checked", "salvage", "version"]
 
-
-class Database(sqlite_utils.Database):
-    """sqlite-utils' database, with the types it leaves out."""
-
-    def execute(
-        self, sql: str, parameters: Sequence[Any] | dict[str, Any] | None = None
-    ) -> sqlite3.Cursor:
-        """As the base class has it."""
-        return super().execute(sql, parameters)  # pyright: ignore[reportUnknownMemberType]
-
-
-def connect(path: Path) -> Database:
-    """A connection with the durability everything here relies on. Used from one thread at a time.
-
-    Raises sqlite3.Error.
-    """
-    connection = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
-    try:
-        database = Database(connection)
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "journal_size_limit=16777216"):
-            connection.execute(f"PRAGMA {pragma}").fetchall()
-    except BaseException:
-        connection.close()
-        raise
-    return database
-
-
-def version(database: Database) -> int:
-    """The schema version of an open database; 0 when it is new."""
-    return int(database.execute("PRAGMA user_version").fetchone()[0])
-
-
-def migrate(database: Database, scripts: Iterable[Traversable] | None = None) -> int:
-    """Bring the schema to the newest version, one script and one transaction a step; gives it.
-
-    Raises GatewayError when the database is newer than this program.
-    """
-    if scripts is None:
-        scripts = resources.files("gateway.buffer").joinpath("migrations").iterdir()
-    steps: dict[int, str] = {}
-    for script in scripts:
-        match = _SCRIPT.fullmatch(script.name)
-        if match:
-            steps[int(match[1])] = script.read_text(encoding="utf-8")
-    newest = max(steps)
-    at = version(database)
-    if at > newest:
-        raise GatewayError(
-            f"the database has schema version {at}, this program knows {newest}; "
-            "install the newer gateway again, or name another data_dir"
-        )
-    for step in range(at + 1, newest + 1):
-        with database.atomic():
-            for statement in _statements(steps[step]):
-                database.execute(statement)
-            database.execute(f"PRAGMA user_version = {step}")
-    return newest
-
-
-def _statements(script: str) -> Iterable[str]:
-    # Python's executescript() commits what is open; a step must be all or nothing.
-    pending = ""
-    for part in script.split(";"):
-        pending += part + ";"
-        if sqlite3.complete_statement(pending):
-            yield pending
-            pending = ""
-    # After the last ";" there are only comments and white space.
+_PARTS = ("", "-wal", "-shm")
+# A memory card or USB disk may need a moment after power on; a read error there is no damage yet.
+_OPEN_AGAIN_S = (0.2, 1.0, 3.0)
+_LONGEST_REASON = 500
 
 
 def open_checked(path: Path, log: Logger) -> Database:
@@ -100,20 +35,52 @@ def open_checked(path: Path, log: Logger) -> Database:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        return _open_sound(path)
+        return _open(path, log)
+    except sqlite3.Error as error:
+        raise OSError(f"{path}: {error}") from error
+
+
+def mark_damaged(path: Path, why: str) -> None:
+    """Have the next `open_checked` set the database aside, whatever a check says of it then.
+
+    Raises OSError.
+    """
+    marker = _beside(path, ".damage")
+    if marker.exists():
+        return
+    with marker.open("w", encoding="utf-8") as file:
+        file.write(f"{time.time_ns()} {why[:_LONGEST_REASON]}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    _settle_folder(path)
+
+
+def _open(path: Path, log: Logger) -> Database:
+    if _beside(path, ".salvaged").exists():
+        log.error("taking the salvaged database into use", aside=str(_put_in_place(path)))
+    if path.exists() and _beside(path, ".damage").exists():
+        return _renew(path, log)
+    try:
+        database = _open_patiently(path)
     except sqlite3.DatabaseError as error:
-        if _is_environment(error):
-            raise OSError(f"{path}: {error}") from error
-        aside = _set_aside(path)
-        log.error(
-            "database damaged: set aside, starting with a new one",
-            path=str(path),
-            aside=str(aside),
-            error=str(error),
-        )
-    database = _open_sound(path)
-    log.error("salvaged from the damaged database", **salvage(aside, database))
+        if is_environment(error):
+            raise
+        mark_damaged(path, str(error))
+        return _renew(path, log)
+    # Left by a database that somebody has removed.
+    _beside(path, ".damage").unlink(missing_ok=True)
     return database
+
+
+def _open_patiently(path: Path) -> Database:
+    for pause_s in _OPEN_AGAIN_S:
+        try:
+            return _open_sound(path)
+        except sqlite3.DatabaseError as error:
+            if code(error) != sqlite3.SQLITE_IOERR:
+                raise
+        time.sleep(pause_s)
+    return _open_sound(path)
 
 
 def _open_sound(path: Path) -> Database:
@@ -129,81 +96,61 @@ def _open_sound(path: Path) -> Database:
     return database
 
 
-def _is_environment(error: sqlite3.DatabaseError) -> bool:
-    """Whether the trouble is around the file (permissions, space, a lock) and not in it."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (
-        sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM,
-    )  # fmt: skip
+def _renew(path: Path, log: Logger) -> Database:
+    why = _marked(path)[1]
+    log.error("database damaged: salvaging what can be read", path=str(path), error=why)
+    new = _beside(path, ".new")
+    for part in _PARTS:
+        _beside(new, part).unlink(missing_ok=True)
+    database = connect(new)
+    try:
+        migrate(database)
+        copied = salvage(path, database)
+        busy = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if busy:
+            raise OSError(f"{new}: what was salvaged could not be written into one file")
+    finally:
+        database.conn.close()
+    with new.open("rb+") as file:
+        os.fsync(file.fileno())
+    new.rename(_beside(path, ".salvaged"))
+    _settle_folder(path)
+    aside = _put_in_place(path)
+    log.error("salvaged from the damaged database", aside=str(aside), **copied)
+    return _open_sound(path)
 
 
-def _set_aside(path: Path) -> Path:
-    aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
-    for suffix in ("", "-wal", "-shm"):
-        part = path.with_name(path.name + suffix)
-        if part.exists():
-            part.rename(aside.with_name(aside.name + suffix))
+def _put_in_place(path: Path) -> Path:
+    """Move the damaged database away and the salvaged one to its place; gives where to."""
+    aside = _beside(path, f".damaged-{_marked(path)[0]}")
+    for part in _PARTS:
+        if _beside(path, part).exists():
+            _beside(path, part).rename(_beside(aside, part))
+    # No part of the old file may meet the new one, nor the mark: each step is on disk in turn.
+    _settle_folder(path)
+    _beside(path, ".damage").unlink(missing_ok=True)
+    _settle_folder(path)
+    _beside(path, ".salvaged").rename(path)
+    _settle_folder(path)
     return aside
 
 
-def salvage(damaged: Path, into: Database) -> dict[str, int]:
-    """Copy what can still be read of `damaged`; gives the rows copied of each table."""
-    copied: dict[str, int] = {}
-    source = sqlite3.connect(damaged)
+def _marked(path: Path) -> tuple[int, str]:
+    """When (ns since 1970) and why the database was marked."""
     try:
-        for table in _SALVAGED:
-            copied[table] = _copy_table(source, into, table)
+        at, _, why = _beside(path, ".damage").read_text("utf-8", "replace").partition(" ")
+        return int(at), why.strip()
+    except (OSError, ValueError):
+        return time.time_ns(), "marked, the reason is lost"
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
+
+
+def _settle_folder(path: Path) -> None:
+    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
     finally:
-        source.close()
-    return copied
-
-
-def _copy_table(source: sqlite3.Connection, into: Database, table: str) -> int:
-    names = into.execute("SELECT name FROM pragma_table_info(?)", [table]).fetchall()
-    columns: list[str] = [name for (name,) in names]
-    select = f"SELECT {', '.join(columns)} FROM {table}"  # noqa: S608 - names of our own
-    copied = 0
-    with into.atomic():
-        if table != "record":
-            return _copy_rows(source, into, table, columns, select)
-        # In small ranges of keys: each is found from the root, so a bad page hides only itself.
-        for first in range(*_ids(source), _SALVAGE_RANGE):
-            where = f" WHERE id BETWEEN {first} AND {first + _SALVAGE_RANGE - 1}"
-            copied += _copy_rows(source, into, table, columns, select + where)
-    return copied
-
-
-def _ids(source: sqlite3.Connection) -> tuple[int, int]:
-    """Keys between which the records of a damaged database lie, the end excluded."""
-    first, last = 0, -1
-    try:
-        row = source.execute("SELECT seq FROM sqlite_sequence WHERE name = 'record'").fetchone()
-        last = row[0] if row else -1
-        first = source.execute("SELECT coalesce(min(id), 0) FROM record").fetchone()[0]
-    except sqlite3.DatabaseError:
-        # The first leaf is gone: only the newest can be looked for in reasonable time.
-        first = max(0, last - _SALVAGE_MOST)
-    return first, last + 1
-
-
-def _copy_rows(
-    source: sqlite3.Connection, into: Database, table: str, columns: list[str], select: str
-) -> int:
-    copied = 0
-    try:
-        # Row by row: those before the damaged page are still good.
-        for row in source.execute(select):
-            copied += _copy_row(into, table, dict(zip(columns, row, strict=True)))
-    except sqlite3.DatabaseError:
-        return copied
-    return copied
-
-
-def _copy_row(into: Database, table: str, row: dict[str, Any]) -> int:
-    try:
-        with into.atomic():
-            into.table(table).insert(row, replace=True)
-    except sqlite3.DatabaseError:
-        # Damaged values do not meet the table's constraints.
-        return 0
-    return 1
+        os.close(descriptor)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gateway.buffer.database import Database, connect
+from gateway.buffer.schema import Database, connect
 from gateway.buffer.writer import Writer
-from gateway.errors import CursorMoved
+from gateway.errors import BufferUnavailable, CursorMoved
 
 # What a row costs beside its body: keys, page and index overhead, measured at about this.
 ROW_OVERHEAD = 48
 # Reading starts again only once this much is free, so that it does not flutter at the bound.
 _RESUME_AT = 0.9
-_REJECTED_KEPT = 1000
+# Of what was no record at all. A sound record that a broker refused is never dropped for space.
+_RUBBISH_KEPT = 1000
 
 
 class Position(NamedTuple):
@@ -62,6 +64,13 @@ class Batch(NamedTuple):
     missed: int = 0
 
 
+class _Held(NamedTuple):
+    """What the buffer holds after a commit."""
+
+    rows: int
+    bytes: int
+
+
 class Records:
     """The buffer of records. All methods are for the event loop's thread."""
 
@@ -72,8 +81,9 @@ class Records:
         self._reader_lock = threading.Lock()
         self._full = False
         self._ran = time.monotonic()
-        self.bytes = 0
+        # Records on their way; and the bytes of these and of those a broker refused.
         self.rows = 0
+        self.bytes = 0
         self.last_id = 0
         # Set whenever something was added; whoever drains clears it.
         self.added = asyncio.Event()
@@ -81,15 +91,18 @@ class Records:
     async def load(self) -> dict[bytes, Position]:
         """Take stock after opening; gives the next position to read of each known lamppost."""
 
-        def stock(db: Database) -> tuple[int, int, int, list[tuple[bytes, int, int]]]:
-            rows, size = db.execute(
-                "SELECT count(*), coalesce(sum(length(body)), 0) FROM record"
-            ).fetchone()
+        def stock(db: Database) -> tuple[_Held, int, list[tuple[bytes, int, int]]]:
+            rows, size = _count(db, "record", "1")
+            refused, refused_size = _count(db, "rejected", "refused = 1")
+            held = size + refused_size + (rows + refused) * ROW_OVERHEAD
+            for name, value in (("held_rows", rows), ("held_bytes", held)):
+                db.execute("UPDATE tally SET value = ? WHERE name = ?", [value, name])
             last = db.execute("SELECT coalesce(max(id), 0) FROM record").fetchone()[0]
             cursors = db.execute("SELECT node, epoch, seq FROM cursor").fetchall()
-            return rows, size + rows * ROW_OVERHEAD, last, cursors
+            return _held(db), last, cursors
 
-        self.rows, self.bytes, self.last_id, cursors = await self._writer.submit(stock)
+        held, self.last_id, cursors = await self._writer.submit(stock)
+        self._settle(held)
         return {node: Position(epoch, seq) for node, epoch, seq in cursors}
 
     @property
@@ -105,11 +118,14 @@ class Records:
         Raises CursorMoved when it does not begin where the lamppost's last commit ended, and
         BufferUnavailable when the database cannot commit; nothing of it is stored then.
         """
-        self.last_id = await self._writer.submit(lambda db: _add(db, batch)) or self.last_id
-        self.rows += len(batch.records)
-        self.bytes += sum(len(body) + ROW_OVERHEAD for _, body in batch.records)
-        if batch.records:
-            self.added.set()
+
+        def settled(outcome: tuple[int, _Held]) -> None:
+            self.last_id = outcome[0] or self.last_id
+            self._settle(outcome[1])
+            if batch.records:
+                self.added.set()
+
+        await self._writer.submit(lambda db: _add(db, batch), settled)
 
     async def restart(self, node: bytes) -> None:
         """Read the log of `node` from its beginning: it was made anew."""
@@ -120,54 +136,65 @@ class Records:
         )
 
     async def begin(self, after: int, until: int | None, limit: int) -> list[Row]:
-        """The oldest rows with after < id <= until (None: no end), at most `limit`. They stay."""
+        """The oldest rows with after < id <= until (None: no end), at most `limit`. They stay.
+
+        Raises BufferUnavailable.
+        """
         return await asyncio.to_thread(self._read, after, until, limit)
 
     def _read(self, after: int, until: int | None, limit: int) -> list[Row]:
-        with self._reader_lock:
-            rows = self._reader.execute(
-                "SELECT id, node, epoch, seq, body FROM record WHERE id > ? AND id <= ?"
-                " ORDER BY id LIMIT ?",
-                [after, (1 << 62) if until is None else until, limit],
-            ).fetchall()
+        try:
+            with self._reader_lock:
+                rows = self._reader.execute(
+                    "SELECT id, node, epoch, seq, body FROM record WHERE id > ? AND id <= ?"
+                    " ORDER BY id LIMIT ?",
+                    [after, (1 << 62) if until is None else until, limit],
+                ).fetchall()
+        except sqlite3.Error as error:
+            self._writer.report(error)
+            raise BufferUnavailable(f"the database cannot be read: {error}") from error
         return [Row(*row) for row in rows]
 
     async def accept(self, rows: Sequence[Row]) -> None:
         """The broker has them: delete."""
-        self._forget(rows, await self._writer.submit(lambda db: _delete(db, rows, "sent")))
+
+        def delete(db: Database) -> _Held:
+            gone = _delete(db, rows)
+            _tally(db, "sent", len(gone))
+            return _hold(db, -len(gone), -_size(gone))
+
+        await self._writer.submit(delete, self._settle)
 
     async def reject(self, rows: Sequence[Row], reason: str) -> None:
-        """The broker will never take them: move them aside, where a person can look."""
+        """The broker will never take them: move them aside, where a person can look.
 
-        def move(db: Database) -> int:
-            _reject(db, ((r.node, r.epoch, r.seq, r.body, reason) for r in rows))
-            return _delete(db, rows, "rejected")
+        They keep their place within the bound in bytes: sound records are never dropped for space.
+        """
 
-        self._forget(rows, await self._writer.submit(move))
+        def move(db: Database) -> _Held:
+            gone = _delete(db, rows)
+            _reject(db, [(r.node, r.epoch, r.seq, r.body, reason, 1) for r in gone])
+            return _hold(db, -len(gone), 0)
+
+        await self._writer.submit(move, self._settle)
 
     async def sweep(self, max_age_s: float) -> int:
         """Note running time and drop what is older than `max_age_s` of it; gives how many."""
         now = time.monotonic()
         elapsed, self._ran = int(now - self._ran), now - (now - self._ran) % 1
 
-        def age(db: Database) -> tuple[int, int]:
+        def age(db: Database) -> tuple[int, _Held]:
             _tally(db, "running_s", elapsed)
             horizon = _running(db) - max_age_s
             oldest = db.execute("SELECT received FROM record ORDER BY id LIMIT 1").fetchone()
             if oldest is None or oldest[0] >= horizon:
-                return 0, 0
-            old = db.execute(
-                "SELECT count(*), coalesce(sum(length(body)), 0) FROM record WHERE received < ?",
-                [horizon],
-            ).fetchone()
+                return 0, _held(db)
+            old, size = _count(db, "record", "received < ?", horizon)
             db.execute("DELETE FROM record WHERE received < ?", [horizon])
-            _tally(db, "dropped", old[0])
-            return old
+            _tally(db, "dropped", old)
+            return old, _hold(db, -old, -size - old * ROW_OVERHEAD)
 
-        dropped, size = await self._writer.submit(age)
-        self.rows -= dropped
-        self.bytes -= size + dropped * ROW_OVERHEAD
-        return dropped
+        return (await self._writer.submit(age, lambda outcome: self._settle(outcome[1])))[0]
 
     async def counters(self) -> dict[str, int]:
         """The durable counters, by name."""
@@ -182,13 +209,11 @@ class Records:
         with self._reader_lock:
             self._reader.conn.close()
 
-    def _forget(self, rows: Sequence[Row], deleted: int) -> None:
-        self.rows -= deleted
-        if deleted == len(rows):
-            self.bytes -= sum(len(row.body) + ROW_OVERHEAD for row in rows)
+    def _settle(self, held: _Held) -> None:
+        self.rows, self.bytes = held
 
 
-def _add(db: Database, batch: Batch) -> int:
+def _add(db: Database, batch: Batch) -> tuple[int, _Held]:
     stored = db.execute("SELECT epoch, seq FROM cursor WHERE node = ?", [batch.node]).fetchone()
     committed = Position(*stored) if stored else Position(0, 0)
     if committed != batch.start:
@@ -204,30 +229,57 @@ def _add(db: Database, batch: Batch) -> int:
         pk="node",
         replace=True,
     )
-    _reject(db, ((batch.node, batch.epoch, r.seq, r.body, r.reason) for r in batch.rejected))
+    _reject(db, [(batch.node, batch.epoch, r.seq, r.body, r.reason, 0) for r in batch.rejected])
     _tally(db, "added", len(batch.records))
-    _tally(db, "rejected", len(batch.rejected))
     _tally(db, "repeated", batch.repeated)
     _tally(db, "missed", batch.missed)
-    return int(db.execute("SELECT coalesce(max(id), 0) FROM record").fetchone()[0])
+    size = sum(len(body) + ROW_OVERHEAD for _, body in batch.records)
+    held = _hold(db, len(batch.records), size)
+    return int(db.execute("SELECT coalesce(max(id), 0) FROM record").fetchone()[0]), held
 
 
-def _delete(db: Database, rows: Sequence[Row], counter: str) -> int:
-    cursor = db.conn.executemany("DELETE FROM record WHERE id = ?", [(row.id,) for row in rows])
-    _tally(db, counter, cursor.rowcount)
-    return cursor.rowcount
+def _delete(db: Database, rows: Sequence[Row]) -> list[Row]:
+    """Delete; gives those that were there. A repeat after a lost connection may meet none."""
+    delete = "DELETE FROM record WHERE id = ?"
+    return [row for row in rows if db.conn.execute(delete, [row.id]).rowcount]
 
 
-def _reject(db: Database, rejected: Iterable[tuple[Any, ...]]) -> None:
-    rows = list(rejected)
+def _size(rows: Sequence[Row]) -> int:
+    return sum(len(row.body) + ROW_OVERHEAD for row in rows)
+
+
+def _reject(db: Database, rows: Sequence[tuple[Any, ...]]) -> None:
     if not rows:
         return
     db.conn.executemany(
-        "INSERT INTO rejected (node, epoch, seq, body, reason) VALUES (?, ?, ?, ?, ?)", rows
+        "INSERT INTO rejected (node, epoch, seq, body, reason, refused) VALUES (?, ?, ?, ?, ?, ?)",
+        rows,
     )
+    _tally(db, "rejected", len(rows))
     db.execute(
-        "DELETE FROM rejected WHERE id <= (SELECT max(id) FROM rejected) - ?", [_REJECTED_KEPT]
+        "DELETE FROM rejected WHERE refused = 0 AND id <= ("
+        "SELECT id FROM rejected WHERE refused = 0 ORDER BY id DESC LIMIT 1 OFFSET ?)",
+        [_RUBBISH_KEPT],
     )
+
+
+def _count(db: Database, table: str, where: str, *parameters: int | float) -> tuple[int, int]:
+    """(rows, bytes of their bodies)."""
+    select = f"SELECT count(*), coalesce(sum(length(body)), 0) FROM {table} WHERE {where}"  # noqa: S608
+    return db.execute(select, parameters).fetchone()
+
+
+def _hold(db: Database, rows: int, size: int) -> _Held:
+    # Kept in the same transaction as the rows, so that it cannot drift from them.
+    _tally(db, "held_rows", rows)
+    _tally(db, "held_bytes", size)
+    return _held(db)
+
+
+def _held(db: Database) -> _Held:
+    names = ("held_rows", "held_bytes")
+    found = dict(db.execute("SELECT name, value FROM tally WHERE name IN (?, ?)", names).fetchall())
+    return _Held(*(found[name] for name in names))
 
 
 def _running(db: Database) -> int:

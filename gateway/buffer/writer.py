@@ -13,9 +13,11 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
-from gateway.buffer.database import Database
+from gateway.buffer.database import mark_damaged
+from gateway.buffer.schema import Database, is_damage
 from gateway.errors import BufferUnavailable
 
 T = TypeVar("T")
@@ -28,10 +30,14 @@ class _Job:
     run: Callable[[Database], Any]
     future: asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop
+    settled: Callable[[Any], None] | None = None
     result: Any = None
     error: BaseException | None = field(default=None)
 
     def settle(self) -> None:
+        # Whoever waited may be gone; what was committed has happened all the same.
+        if self.error is None and self.settled is not None:
+            self.settled(self.result)
         if self.future.done():
             return
         if self.error is not None:
@@ -43,12 +49,14 @@ class _Job:
 class Writer:
     """Runs jobs against `database`, each in a transaction that is durable when its future is done.
 
-    `on_damage` is called from the writer's thread when the file itself turns out to be damaged.
+    `on_damage` is called when the file itself turns out to be damaged, from the thread that found
+    it. The file is marked by then, so that the next start sets it aside.
     """
 
     def __init__(self, database: Database, on_damage: Callable[[str], None]) -> None:
         self._database = database
         self._on_damage = on_damage
+        self._path = Path(database.execute("PRAGMA database_list").fetchone()[2])
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="buffer-writer", daemon=True)
         self.commits = 0
@@ -57,14 +65,18 @@ class Writer:
         """Start the thread."""
         self._thread.start()
 
-    def submit(self, run: Callable[[Database], T]) -> asyncio.Future[T]:
+    def submit(
+        self, run: Callable[[Database], T], settled: Callable[[T], None] | None = None
+    ) -> asyncio.Future[T]:
         """Have `run` done in a transaction; the future is set after the commit.
 
         It fails with what `run` raised, or with BufferUnavailable when the commit failed.
+        settled: called with what `run` gave once that is committed, in the event loop and in the
+        order of the jobs, even when the future was cancelled.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._jobs.put(_Job(run, future, loop))
+        self._jobs.put(_Job(run, future, loop, settled))
         return future
 
     def close(self) -> None:
@@ -72,6 +84,17 @@ class Writer:
         self._jobs.put(None)
         self._thread.join()
         self._database.conn.close()
+
+    def report(self, error: Exception) -> None:
+        """Have the database set aside at the next start if `error` says that it is damaged."""
+        if not is_damage(error):
+            return
+        why = str(error)
+        try:
+            mark_damaged(self._path, why)
+        except OSError as failure:
+            why = f"{why}; and it could not be marked for the next start: {failure}"
+        self._on_damage(why)
 
     def _work(self) -> None:
         while True:
@@ -99,11 +122,7 @@ class Writer:
         except Exception as error:  # noqa: BLE001 - the thread must outlive any failure
             for job in batch:
                 job.error = job.error or BufferUnavailable(f"the database cannot commit: {error}")
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF in (
-                sqlite3.SQLITE_CORRUPT,
-                sqlite3.SQLITE_NOTADB,
-            ):
-                self._on_damage(str(error))
+            self.report(error)
         for job in batch:
             try:
                 job.loop.call_soon_threadsafe(job.settle)

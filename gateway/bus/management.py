@@ -23,7 +23,7 @@ from smpclient.exceptions import SMPClientException
 from gateway.bus.lamppost import Lamppost
 from gateway.bus.smp_transport import BusTransport
 from gateway.bus.turns import Traffic
-from gateway.errors import BadReply, NodeRefused
+from gateway.errors import BadReply, GatewayError, NodeRefused
 from protocol import configuration, messages, smp
 from protocol.errors import ProtocolError
 
@@ -128,7 +128,8 @@ class Upload:
     async def run(self, progressed: Callable[[], None]) -> None:
         """Upload to the end, calling `progressed()` after each chunk.
 
-        Raises NodeRefused, BadReply, NoReply, PortUnavailable.
+        Raises NodeRefused (unsealed: to be confirmed by STATUS), BadReply, NoReply,
+        PortUnavailable.
         """
         client = SMPClient(self._transport, self._lamppost.id, CLIENT_TIMEOUT_S)
         stalled = 0
@@ -149,8 +150,12 @@ class Upload:
                 progressed()
         except SMPClientException as error:
             raise self._refusal(error) from error
-        except (ValueError, SMPException) as error:
-            raise BadReply(f"upload: {error}") from error
+        except GatewayError:
+            raise
+        except Exception as error:
+            # The replies are unsealed and smpclient believes them: what it then stumbles over
+            # (its assertions, types, its CBOR) is said by the bus, not by us.
+            raise BadReply(f"upload: {type(error).__name__}: {error}") from error
 
     def _refusal(self, error: Exception) -> Exception:
         try:
@@ -161,4 +166,4 @@ class Upload:
         if refusal is None:
             return BadReply(f"upload: {error}")
         reason = body.get("rsn")
-        return NodeRefused(*refusal, reason if isinstance(reason, str) else "")
+        return NodeRefused(*refusal, reason[:200] if isinstance(reason, str) else "")

@@ -28,6 +28,7 @@ from gateway.errors import (
     SealBroken,
 )
 from gateway.logs import Logger, Trouble
+from gateway.waiting import happens_within
 from protocol.messages import MAX_RECORD_BYTES
 
 # Failures in a row after which a lamppost counts as silent.
@@ -37,6 +38,8 @@ _FACTS_EVERY_S = 900.0
 # Batches of one lamppost that may be on their way to the disk.
 _MOST_COMMITS = 2
 _COMMIT_RETRY_S = 1.0
+# A port away for this long makes its lampposts silent.
+_PORT_PATIENCE_S = 5.0
 # Beyond every record: nothing is returned, the acknowledgement and the time still count.
 _END = Position(0xFFFFFFFF, 0xFFFFFFFF)
 
@@ -86,10 +89,7 @@ class Poller:
                 if lamppost is not None:
                     await self._visit(lamppost)
                     continue
-                try:
-                    await asyncio.wait_for(self._wake.wait(), wait)
-                except TimeoutError:
-                    continue
+                await happens_within(self._wake, wait)
         finally:
             if self._commits:
                 await asyncio.wait(self._commits)
@@ -104,9 +104,7 @@ class Poller:
         return None, max(0.001, min((item.next_due - now for item in ready), default=60.0))
 
     async def _without_port(self) -> None:
-        try:
-            await asyncio.wait_for(self._port.opened.wait(), 5.0)
-        except TimeoutError:
+        if not await happens_within(self._port.opened, _PORT_PATIENCE_S):
             for lamppost in self._lampposts:
                 self._fell_silent(lamppost, "the bus's port is not open")
 

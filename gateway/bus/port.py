@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -36,7 +37,8 @@ class Port(asyncio.Protocol):
         self._rs485 = rs485
         self._log = log.bind(port=str(path))
         self._trouble = Trouble(self._log, "serial port unavailable")
-        self._transport: asyncio.Transport | None = None
+        self._stalled = Trouble(self._log, "serial port stalled")
+        self._transport: serial_asyncio_fast.SerialTransport | None = None
         self._lost = asyncio.Event()
         self._stopping = False
         self.opened = asyncio.Event()
@@ -66,9 +68,49 @@ class Port(asyncio.Protocol):
             raise PortUnavailable(f"{self._path} is not open")
         self._transport.write(data)
 
+    def take_back(self) -> bool:
+        """Drop what has been sent but is not on the line yet; whether there was anything.
+
+        An adapter that stalls keeps bytes and puts them on the line when it recovers: a command
+        long given up would then be carried out. So they are thrown away, here and in the kernel,
+        and the port is opened afresh.
+        """
+        transport = self._transport
+        if transport is None or not self._unsent(transport):
+            return False
+        self._stalled.failed(error="what is sent does not go out; the port is opened again")
+        self._throw_away(transport)
+        return True
+
+    def _unsent(self, transport: serial_asyncio_fast.SerialTransport) -> int:
+        waiting = transport.get_write_buffer_size()
+        device = transport.serial
+        if device is None or transport.is_closing():
+            return waiting
+        try:
+            return waiting + device.out_waiting
+        except (OSError, termios.error) as error:
+            # The device is going; the transport finds out by itself.
+            self._log.debug("the port does not say what is unsent", error=str(error))
+            return waiting
+
+    def _throw_away(self, transport: serial_asyncio_fast.SerialTransport) -> None:
+        device = transport.serial
+        if transport.is_closing() and not transport.get_write_buffer_size():
+            return  # it is being closed already
+        transport.flush()
+        try:
+            if device is not None:
+                # Closing would wait until the rest is on the line.
+                device.reset_output_buffer()
+        except (OSError, termios.error) as error:
+            self._log.debug("the port's output cannot be thrown away", error=str(error))
+        transport.abort()
+
     def data_received(self, data: bytes) -> None:
         """Called by the transport."""
         self.heard = time.monotonic()
+        self._stalled.over()
         for frame in self.deframer.feed(data):
             if self.on_frame is not None:
                 self.on_frame(frame)
@@ -89,7 +131,8 @@ class Port(asyncio.Protocol):
             if self._rs485:
                 device.rs485_mode = serial.rs485.RS485Settings()
             device.reset_input_buffer()
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, termios.error) as error:
+            # termios.error, from a device that goes while it is being set up, is no OSError.
             if device is not None:
                 device.close()
             self._trouble.failed(error=str(error))
@@ -106,6 +149,6 @@ class Port(asyncio.Protocol):
     def _close(self) -> None:
         self._stopping = True
         if self._transport is not None:
-            self._transport.abort()
+            self._throw_away(self._transport)
             self._transport = None
         self.opened.clear()

@@ -7,10 +7,11 @@ repeated here.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
-from gateway.buffer.state import State
+from gateway.buffer.state import START_BELOW, State
 from gateway.bus.transaction import Line
 from gateway.bus.turns import Traffic, Turns
 from gateway.errors import BadReply, NodeRefused, NoReply, SealBroken, Unsettled
@@ -24,6 +25,16 @@ COUNTER_BLOCK = 1024
 # A REPLAY answer is not sealed, so anyone on the line may forge one. Bounding the jump keeps a
 # forger from using up the counters; a lamppost far ahead is reached in several jumps.
 MOST_JUMP = 1 << 24
+# Of all jumps of a lamppost in an hour. A forger needs almost two years for all 2**40; a gateway
+# that lost its counters catches up with ten years of one request a second in five hours.
+MOST_JUMPED_PER_HOUR = 1 << 26
+_HOUR_S = 3600.0
+# Counters lost with the database begin at random below START_BELOW, and a lamppost's floor is where
+# they had got to. Until it has once answered under seal its floor is followed up to here at once;
+# who forges that leaves three quarters of the counters.
+_FIRST_FLOOR_MOST = START_BELOW + (1 << 30)
+# May be said unsealed without harm: the request is made again.
+_UNSEALED_BUSY = (smp.GROUP_STREET, smp.STREET_ERR_BUSY)
 
 
 class Session:
@@ -52,6 +63,9 @@ class Session:
         self._log = log
         self._counter = 0
         self._reserved = 0
+        self._answered = False
+        self._jumped = 0
+        self._jumped_since = 0.0  # machine time
         self.jumps = 0
         self.broken_seals = 0
 
@@ -68,17 +82,16 @@ class Session:
         """Send one SMP message sealed; give the body of the reply.
 
         idempotent: whether a request whose fate is unknown may be made again as a new one.
-        just_before: called when the line is ours, before the first byte; may raise to give up.
+        just_before: called when the line is ours, before the first byte of each new request; may
+        raise to give up.
         Raises NodeRefused, NoReply, PortUnavailable, SealBroken, BadReply, Unsettled.
         """
         async with self._turns.take(traffic):
-            if just_before is not None:
-                just_before()
             for _ in range(3):
+                if just_before is not None:
+                    just_before()
                 counter = await self._take_counter()
-                sealed = envelope.seal(
-                    self._key, self._key_id, self._node, envelope.TO_NODE, counter, message
-                )
+                sealed = self._seal(counter, message)
                 outer = smp.pack(
                     smp.OP_WRITE, smp.GROUP_STREET, counter & 0xFF, messages.SEALED,
                     messages.sealed(sealed),
@@ -91,8 +104,12 @@ class Session:
                 if refusal == (smp.GROUP_STREET, smp.STREET_ERR_SEAL):
                     self.broken_seals += 1
                     raise SealBroken("the lamppost cannot open our seal: another key, or damage")
-                if refusal != (smp.GROUP_STREET, smp.STREET_ERR_REPLAY):
+                if refusal == _UNSEALED_BUSY:
                     raise _refused(body)
+                if refusal != (smp.GROUP_STREET, smp.STREET_ERR_REPLAY):
+                    # Anyone on the line may have said this, and a lamppost says it of a request
+                    # that was garbled. What it refuses for good, it refuses sealed.
+                    raise BadReply(f"unsealed, so not believed: {_refused(body)}")
                 if repeated and not idempotent:
                     raise Unsettled("the lamppost restarted while a request was on its way")
                 self._jump(body, counter)
@@ -138,13 +155,34 @@ class Session:
         return counter
 
     def _jump(self, body: dict[str, Any], used: int) -> None:
+        now = time.monotonic()
+        if now - self._jumped_since >= _HOUR_S:
+            self._jumped, self._jumped_since = 0, now
         lowest = body.get("c")
         if not isinstance(lowest, int) or isinstance(lowest, bool) or lowest <= used:
             raise BadReply(f"refused as a replay, but {lowest!r} is not a higher counter")
-        target = min(lowest, used + MOST_JUMP)
+        if not self._answered and lowest <= _FIRST_FLOOR_MOST:
+            target = lowest
+        else:
+            target = min(lowest, used + MOST_JUMP, used + MOST_JUMPED_PER_HOUR - self._jumped)
+            if target <= used:
+                raise BadReply(
+                    "refused as a replay, more often than can be true: counters are kept"
+                )
+            self._jumped += target - used
         self.jumps += 1
         self._log.info("sealing counter moved on", used=used, lowest=lowest, now=target)
         self._counter = max(self._counter, target)
+
+    def _seal(self, counter: int, message: bytes) -> bytes:
+        try:
+            return envelope.seal(
+                self._key, self._key_id, self._node, envelope.TO_NODE, counter, message
+            )
+        except ProtocolError as error:
+            # Its counters are used up: this lamppost needs another key, the others do not.
+            self.broken_seals += 1
+            raise SealBroken(f"cannot seal with counter {counter}: {error}") from error
 
     def _open(self, body: dict[str, Any], counter: int, request: bytes) -> dict[str, Any]:
         try:
@@ -160,6 +198,7 @@ class Session:
         if answered != counter:
             self.broken_seals += 1
             raise SealBroken(f"reply to counter {answered}, asked with {counter}")
+        self._answered = True
         _, group, _, command, _, _ = smp.unpack_header(request)
         inner = _reply_body(plain, group, command)
         if smp.error_of(inner) is not None:

@@ -8,7 +8,10 @@ from smpclient.transport import SMPTransport
 
 from gateway.bus.session import Session
 from gateway.bus.turns import Traffic
+from gateway.errors import BadReply
+from protocol import smp
 from protocol.busframe import MAX_PAYLOAD
+from protocol.errors import ProtocolError
 
 
 class BusTransport(SMPTransport):
@@ -38,11 +41,17 @@ class BusTransport(SMPTransport):
         return await self.send_and_receive(self._pending)
 
     async def send_and_receive(self, data: bytes) -> bytes:
-        """One exchange. Raises NoReply and PortUnavailable."""
-        self.last_reply = await self._session.ask_unsealed(
-            data, Traffic.TRANSFER, patience_s=self._patience
-        )
-        return self.last_reply
+        """One exchange. Raises NoReply, PortUnavailable, and BadReply for what is no SMP message.
+
+        smpclient trusts what comes over a transport; bytes from the bus are checked before.
+        """
+        reply = await self._session.ask_unsealed(data, Traffic.TRANSFER, patience_s=self._patience)
+        try:
+            smp.unpack(reply)
+        except ProtocolError as error:
+            raise BadReply(f"reply: {error}") from error
+        self.last_reply = reply
+        return reply
 
     def initialize(self, smp_server_transport_buffer_size: int) -> None:
         """Take the lamppost's buffer size (bytes), as far as a frame can carry it."""

@@ -72,6 +72,7 @@ class Line:
             talking = self._port.heard > sent and now - self._port.heard < _GAP_S
             if not talking or now >= ends_by:
                 self.timeouts += 1
+                self._port.take_back()
                 raise NoReply("no reply in time")
             until = min(now + _GAP_S, ends_by)
 

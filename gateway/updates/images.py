@@ -6,7 +6,6 @@ import asyncio
 import os
 import re
 from collections.abc import Collection
-from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from gateway.errors import GatewayError
 from gateway.logs import Logger
 from gateway.uplink.link import Link
 from gateway.uplink.topics import release
+from gateway.waiting import happens_within
 from protocol import image as mcuboot
 from protocol.errors import ProtocolError
 
@@ -48,8 +48,7 @@ class Images:
         try:
             if self._users[name] == 1:
                 await self._link.subscribe(release(name))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(arrived.wait(), timeout)
+            await happens_within(arrived, timeout)
         finally:
             self._users[name] -= 1
             if self._users[name] == 0:
@@ -72,7 +71,9 @@ class Images:
         except OSError as error:
             self._log.error("image cannot be stored", image=name, error=str(error))
             return
-        self._waiting[name].set()
+        # Whoever asked may have given up while it was being written.
+        if arrived := self._waiting.get(name):
+            arrived.set()
 
     async def keep_only(self, names: Collection[str]) -> None:
         """Delete the images no update needs any more."""

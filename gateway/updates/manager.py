@@ -64,8 +64,13 @@ class Updates:
     async def load(self) -> None:
         """Take up what was under way. To be done before the broker says anything new."""
         self._failed = asyncio.get_running_loop().create_future()
-        self._transfers = await self._state.transfers()
-        for node, wish in (await self._state.wishes("release")).items():
+        self._transfers = await self._state.transfers(lambda transfer: Step(transfer.step))
+        wishes = await self._state.wishes("release", Release.model_validate)
+        for node, transfer in self._transfers.items():
+            if node not in wishes and Step(transfer.step) in REPLACEABLE:
+                # Killed between the two halves of a withdrawal.
+                await self._end_withdrawn(transfer)
+        for node, wish in wishes.items():
             # Kept on disk but not begun when the gateway was killed.
             if node in self._lampposts:
                 await self._consider(node, Release.model_validate(wish.document))
@@ -112,12 +117,13 @@ class Updates:
                     "reason": "", "rollout": None}  # fmt: skip
         step = Step(transfer.step)
         runner = self._runners.get(node)
+        state, progress = SHOWN[step], 1.0
         if step in (Step.FETCH, Step.UPLOAD):
             progress = round(runner.progress, 3) if runner is not None else 0
-        else:
-            progress = 1
+            if runner is not None and runner.uploading:
+                state = "uploading"
         return {
-            "state": SHOWN[step],
+            "state": state,
             "version": transfer.version,
             "hash": transfer.hash,
             "progress": progress,
@@ -172,9 +178,12 @@ class Updates:
         if current is None or Step(current.step) not in REPLACEABLE:
             return
         await self._stop(node)
-        current.step, current.reason = Step.FAILED.value, "withdrawn"
-        await self._state.save_transfer(current)
+        await self._end_withdrawn(current)
         self._changed(node)
+
+    async def _end_withdrawn(self, transfer: Transfer) -> None:
+        transfer.step, transfer.reason = Step.FAILED.value, "withdrawn"
+        await self._state.save_transfer(transfer)
 
     async def _stop(self, node: bytes) -> None:
         task = self._tasks.pop(node, None)

@@ -32,6 +32,7 @@ from protocol import messages
 from protocol.errors import ProtocolError
 
 _IMAGE_TIMEOUT_S = 60.0
+_MOST_DOUBTS = 3
 
 
 class Runner:
@@ -53,6 +54,7 @@ class Runner:
     ) -> None:
         self.transfer = transfer
         self.progress = 0.0
+        self.uploading = False
         self._lamppost = lamppost
         self._images = images
         self._state = state
@@ -62,6 +64,7 @@ class Runner:
         self._retry = settings.retry_s
         self._changed = changed
         self._deadline: float | None = None
+        self._doubted = 0
         self._log = lamppost.log.bind(rollout=transfer.rollout, version=transfer.version)
 
     @property
@@ -155,10 +158,39 @@ class Runner:
 
             def progressed() -> None:
                 self.progress = upload.offset / len(data)
+                self.uploading = self.uploading or upload.offset > 0
                 self._changed()
 
-            await upload.run(progressed)
+            before = await self._facts()
+            try:
+                await upload.run(progressed)
+            except NodeRefused as refused:
+                if refused.passing:
+                    raise
+                await self._upload_refused(refused, before)
+                return
         await self._go(Step.VERIFY)
+
+    async def _upload_refused(self, refused: NodeRefused, before: dict[str, Any]) -> None:
+        # Uploads are not sealed, so anyone on the line may refuse. STATUS is sealed, and decides.
+        status = await self._facts()
+        reason = status["update_reason"]
+        if status["update_state"] == messages.UPDATE_REFUSED:
+            # It may be left over from the image before; the same words again and again are not.
+            fresh = (before["update_state"], before["update_reason"]) != (
+                messages.UPDATE_REFUSED,
+                reason,
+            )
+            self._doubted += 1
+            if fresh or self._doubted >= _MOST_DOUBTS:
+                await self._go(Step.REFUSED, reason or str(refused))
+                return
+        doubt = f"upload refused, but the lamppost's status does not say so: {refused}"
+        if self.transfer.reason != doubt:
+            self._log.warning("update waits: its upload was refused unsealed", why=str(refused))
+            self.transfer.reason = doubt
+            self._changed()
+        raise BadReply(doubt)
 
     async def _verify(self) -> None:
         slot = self._slot(await self._slots())
@@ -222,6 +254,12 @@ class Runner:
                 await self._go(Step.FAILED, f"silent after the restart: {error}")
                 return
             raise
+        except NodeRefused as refused:
+            # Refusing to say what it runs decides nothing about the trial; the deadline does.
+            if time.monotonic() >= deadline:
+                await self._go(Step.FAILED, f"gives no answer after the restart: {refused}")
+                return
+            raise BadReply(str(refused)) from refused
         if time.monotonic() >= deadline:
             await self._go(Step.FAILED, "not confirmed in time")
             return

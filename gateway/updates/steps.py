@@ -21,15 +21,18 @@ class Step(StrEnum):
 
 
 FINAL = frozenset({Step.CONFIRMED, Step.REVERTED, Step.REFUSED, Step.FAILED})
-# Up to here nothing has happened to the running firmware: another release may take its place.
-REPLACEABLE = frozenset({Step.FETCH, Step.UPLOAD, Step.VERIFY, Step.TEST})
+# Up to here nothing has happened to the running firmware: another release may take its place. Not
+# in TEST: the image may be marked already, and the next power cut would start it.
+REPLACEABLE = frozenset({Step.FETCH, Step.UPLOAD, Step.VERIFY})
 # A sound update takes seven; a lamppost that forgets its upload now and then a few more.
 MOST_TRANSITIONS = 30
 MOST_RESETS = 3
 
+# FETCH and UPLOAD show as "uploading" once the lamppost has taken a chunk. Until then it may be
+# silent, or others have the bus's upload slots: it is queued.
 SHOWN = {
-    Step.FETCH: "uploading",
-    Step.UPLOAD: "uploading",
+    Step.FETCH: "queued",
+    Step.UPLOAD: "queued",
     Step.VERIFY: "verifying",
     Step.TEST: "verifying",
     Step.RESET: "trial",

@@ -12,12 +12,15 @@ from gateway.logs import Logger, Trouble
 from gateway.uplink import batches
 from gateway.uplink import client as mqtt
 from gateway.uplink.client import VerdictClient
+from gateway.uplink.presence import Presence
 
 _WINDOW = 1000
 _PUBACK_TIMEOUT_S = 60.0
 # A broker that refuses, or has no subscriber yet: ask again, but not in a loop.
 _REFUSED_FIRST_S = 0.5
 _REFUSED_MOST_S = 30.0
+# After a connect the announcements of the ingests are on their way: not yet worth a warning.
+_ANNOUNCED_WITHIN_S = 5.0
 _NEVER = frozenset({mqtt.TOPIC_NAME_INVALID, mqtt.PACKET_TOO_LARGE, mqtt.PAYLOAD_FORMAT_INVALID})
 
 
@@ -36,18 +39,24 @@ class _Lane:
 class Drain:
     """Sends what is in `records` over one connection after another.
 
-    in_flight: messages on the way at once. require_subscriber: keep records for which the broker
-    has no subscriber.
+    in_flight: messages on the way at once. presence: records are kept until an ingest is there and
+    the broker has a subscriber for them; None: the broker's PUBACK is enough.
     """
 
     def __init__(
-        self, records: Records, topic: str, in_flight: int, require_subscriber: bool, log: Logger
+        self,
+        records: Records,
+        topic: str,
+        in_flight: int,
+        presence: Presence | None,
+        log: Logger,
     ) -> None:
         self._records = records
         self._topic = topic
         self._in_flight = in_flight
-        self._require_subscriber = require_subscriber
+        self._presence = presence
         self._trouble = Trouble(log, "the broker does not take records; they are kept")
+        self._held = Trouble(log, "records held: no ingest has announced itself")
         self._rejected = Trouble(log, "the broker will never take some records; moved aside")
 
     async def run(self, client: VerdictClient) -> None:
@@ -77,9 +86,24 @@ class Drain:
                 for packed in groups:
                     if index < len(packed):
                         await slots.acquire()
+                        await self._ingest_there()
                         group.create_task(self._send(client, packed[index], slots, backoff))
             if not any(windows):
                 await self._records.added.wait()
+
+    async def _ingest_there(self) -> None:
+        """Wait until an ingest is there to store what is sent."""
+        if self._presence is None:
+            return
+        if not self._presence.known:
+            try:
+                # Not wait_for: before Python 3.12 it can lose a cancellation.
+                async with asyncio.timeout(_ANNOUNCED_WITHIN_S):
+                    await self._presence.wait()
+            except TimeoutError:
+                self._held.failed()
+                await self._presence.wait()
+        self._held.over()
 
     async def _window(self, lane: _Lane) -> list[Row]:
         if lane.until is not None and lane.after >= lane.until:
@@ -108,10 +132,13 @@ class Drain:
             self._rejected.failed(code=verdict, records=len(rows))
             await self._records.reject(rows, f"refused by the broker, reason code {verdict}")
             return
-        if verdict == mqtt.NO_MATCHING_SUBSCRIBERS and self._require_subscriber:
+        if verdict == mqtt.NO_MATCHING_SUBSCRIBERS and self._presence is not None:
             raise NotTaken("it has no subscriber for them")
         if verdict >= mqtt.FIRST_FAILURE:
             raise NotTaken(f"reason code {verdict}")
+        if self._presence is not None and not self._presence.known:
+            # Gone while this was on its way: somebody else may have been the only one to get it.
+            raise NotTaken("the last ingest has gone")
         await self._records.accept(rows)
         backoff.reset()
         self._trouble.over()

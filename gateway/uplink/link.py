@@ -26,13 +26,18 @@ _RECONNECT_MOST_S = 60.0
 # Commands given while the connection is down arrive after it, unless they have expired.
 _SESSION_EXPIRY_S = 3600
 
-Handler = Callable[[str, bytes], Awaitable[None]]
+# What is cut off sooner than this, such as one of two gateways with the same id, each of which the
+# broker disconnects for the other, has not recovered: it waits longer each time.
+_STABLE_S = 10.0
+
+Handler = Callable[[str, bytes, int | None], Awaitable[None]]
 
 
 class Link:
     """Keeps the gateway `gateway` connected to the broker of `settings`.
 
-    `on_message(topic, payload)` gets what arrives; `on_connected` is called after each connect;
+    `on_message(topic, payload, expiry)` gets what arrives, with the seconds it stays valid (None:
+    for ever); `on_connected` is called after each connect, before anything that comes over it;
     `publishers` run on each connection beside the drain, until it ends.
     """
 
@@ -56,6 +61,7 @@ class Link:
         self._client: VerdictClient | None = None
         self._extra: set[str] = set()
         self.on_message: Handler | None = None
+        self.on_connected: Callable[[], None] | None = None
         self.publishers: list[Callable[[], Awaitable[None]]] = []
         self.connections = 0
 
@@ -101,15 +107,15 @@ class Link:
             try:
                 self._client = client
                 self.connections += 1
+                if self.on_connected is not None:
+                    self.on_connected()
                 for topic in (*self._topics.wanted, *self._extra):
                     await client.subscribe(topic, qos=1)
                 await client.publish(
                     self._topics.status, self._status("online", since), qos=1, retain=True
                 )
-                backoff.reset()
-                self._trouble.over()
                 self._log.info("connected to the broker")
-                await self._work(client)
+                await self._work(client, backoff)
             except asyncio.CancelledError:
                 # A clean stop sends no will: say it ourselves.
                 with suppress(aiomqtt.MqttError):
@@ -124,14 +130,24 @@ class Link:
             finally:
                 self._client = None
 
-    async def _work(self, client: VerdictClient) -> None:
+    async def _work(self, client: VerdictClient, backoff: FullJitter) -> None:
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._settle(backoff))
             group.create_task(self._drain.run(client))
             for publisher in self.publishers:
                 group.create_task(_coroutine(publisher))
             async for message in client.messages:
                 if self.on_message is not None:
-                    await self.on_message(str(message.topic), message.payload)
+                    await self.on_message(
+                        str(message.topic),
+                        message.payload,
+                        getattr(message.properties, "MessageExpiryInterval", None),
+                    )
+
+    async def _settle(self, backoff: FullJitter) -> None:
+        await asyncio.sleep(_STABLE_S)
+        backoff.reset()
+        self._trouble.over()
 
     def _make(self, will: aiomqtt.Will) -> VerdictClient:
         """A fresh client for each connection: none inherits another's trouble."""

@@ -6,6 +6,8 @@ import re
 from typing import NamedTuple
 
 PREFIX = "lamplighter/v1"
+# Beside the gateways' own names in the first level.
+RESERVED = ("ingest", "releases")
 _LAMPPOST = re.compile(r"lamppost/([0-9a-f]{12})/(desired/configuration|desired/release|command)")
 
 
@@ -23,7 +25,11 @@ class Topics:
         self._base = f"{PREFIX}/{gateway}"
         self.status = f"{self._base}/status"
         self.records = f"{self._base}/records"
-        self.wanted = (f"{self._base}/lamppost/+/desired/#", f"{self._base}/lamppost/+/command")
+        self.wanted = (
+            f"{self._base}/lamppost/+/desired/#",
+            f"{self._base}/lamppost/+/command",
+            f"{PREFIX}/ingest/+",
+        )
 
     def reported(self, node: str) -> str:
         """Where the state of lamppost `node` is retained."""
@@ -45,4 +51,10 @@ def release(image: str) -> str:
 def parse_release(topic: str) -> str | None:
     """The SHA-256 in a release's topic; None for other topics."""
     prefix = f"{PREFIX}/releases/"
+    return topic[len(prefix) :] if topic.startswith(prefix) else None
+
+
+def parse_ingest(topic: str) -> str | None:
+    """The name of the ingest whose announcement `topic` carries; None for other topics."""
+    prefix = f"{PREFIX}/ingest/"
     return topic[len(prefix) :] if topic.startswith(prefix) else None

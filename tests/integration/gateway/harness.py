@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable
@@ -22,6 +23,7 @@ from tests.integration.gateway.fake_node import KEY_ID, FakeBus
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 GATEWAY = "cabinet-1"
+INGEST = "city"
 DEADLINE_S = 60.0
 
 
@@ -105,6 +107,7 @@ class City:
                     await client.subscribe("lamplighter/v1/+/lamppost/+/reported", qos=1)
                     await client.subscribe("lamplighter/v1/+/status", qos=1)
                     self._client = client
+                    await self.announce(client)
                     self.listening.set()
                     async for message in client.messages:
                         self._take(str(message.topic), message.payload)
@@ -115,6 +118,16 @@ class City:
                 self.listening.clear()
                 self._client = None
                 await asyncio.sleep(0.05)
+
+    async def announce(self, client: aiomqtt.Client) -> None:
+        """Say, as an ingest does, that this one stores what it is sent."""
+        await client.publish(
+            f"lamplighter/v1/ingest/{INGEST}",
+            json.dumps({"ingest": INGEST, "since": int(time.time())}),
+            qos=1,
+            retain=True,
+            properties=_valid_for(3600),
+        )
 
     def _take(self, topic: str, payload: bytes) -> None:
         if topic.endswith("/records"):
@@ -170,6 +183,15 @@ def _session() -> Any:
     return properties
 
 
+def _valid_for(seconds: int) -> Any:
+    from paho.mqtt.packettypes import PacketTypes
+    from paho.mqtt.properties import Properties
+
+    properties = Properties(PacketTypes.PUBLISH)
+    properties.MessageExpiryInterval = seconds
+    return properties
+
+
 class GatewayProcess:
     """The program as it is run on a Pi; `kill` is kill -9."""
 
@@ -210,10 +232,23 @@ class GatewayProcess:
             self.write_config()
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "gateway.main", "run", "--config", str(self.config),
-                cwd=REPOSITORY, stdout=log, stderr=log,
-                env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-            )  # fmt: skip
+                *self.command, **self.surroundings, stdout=log, stderr=log
+            )
+
+    @property
+    def command(self) -> list[str]:
+        """What is run."""
+        return [sys.executable, "-m", "gateway.main", "run", "--config", str(self.config)]
+
+    @property
+    def surroundings(self) -> dict[str, Any]:
+        """Where it is run."""
+        return {"cwd": REPOSITORY, "env": {**os.environ, "PYTHONPATH": str(REPOSITORY)}}
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
 
     def kill_now(self) -> None:
         """Kill -9 at this very moment; `kill` has to be awaited all the same."""
@@ -238,6 +273,14 @@ class GatewayProcess:
         code = await asyncio.wait_for(self._process.wait(), DEADLINE_S)
         self._process = None
         return code
+
+    def buffered(self) -> set[tuple[bytes, int, int]]:
+        """Keys in the gateway's database."""
+        database = sqlite3.connect(self.data / "gateway.db")
+        try:
+            return set(database.execute("SELECT node, epoch, seq FROM record"))
+        finally:
+            database.close()
 
     def said(self, text: str) -> bool:
         return self.log.exists() and text in self.log.read_text()

@@ -159,15 +159,12 @@ async def test_state_survives(tmp_path: Path) -> None:
     path = tmp_path / "b.db"
     transfer = Transfer(NODE, "r1", "1.0.0", "ab" * 32, "cd" * 32, 100, "upload", 3, 1, "")
     async with opened(path) as (_, state, _, _):
-        assert await state.reserve_counters(NODE, 0, 100) == (0, 100)
         await state.save_wish(NODE, "configuration", Wish({"version": 1}, {}))
         await state.save_wish(NODE, "configuration", Wish({"version": 2}, {"state": "refused"}))
         await state.save_transfer(transfer)
         assert await state.first_time(b"x", 2000, 1000)
         assert not await state.first_time(b"x", 2000, 1000)
     async with opened(path) as (_, state, _, _):
-        assert await state.reserve_counters(NODE, 50, 100) == (100, 200)
-        assert await state.reserve_counters(NODE, 5000, 100) == (5000, 5100)
         wishes = await state.wishes("configuration")
         assert wishes == {NODE: Wish({"version": 2}, {"state": "refused"})}
         assert await state.transfers() == {NODE: transfer}

@@ -149,9 +149,20 @@ async def test_a_replay_answer_moves_the_counter_on() -> None:
 
 async def test_a_jump_is_bounded_and_several_reach_far() -> None:
     far = 2 * MOST_JUMP
-    lamppost = Lamppost(replay(far), replay(far), good)
-    await session(lamppost).ask(LAMP, Traffic.COMMAND)
-    assert [counter_of(frame) for frame in lamppost.frames] == [0, MOST_JUMP, far]
+    lamppost = Lamppost(good, replay(far), replay(far), good)
+    talk = session(lamppost)
+    await talk.ask(LAMP, Traffic.COMMAND)
+    await talk.ask(LAMP, Traffic.COMMAND)
+    assert [counter_of(frame) for frame in lamppost.frames] == [0, 1, 1 + MOST_JUMP, far]
+
+
+async def test_the_first_floor_heard_is_followed_at_once_but_not_to_the_end() -> None:
+    lost = Lamppost(replay((1 << 38) + 12345), good)
+    await session(lost).ask(LAMP, Traffic.COMMAND)
+    assert counter_of(lost.frames[-1]) == (1 << 38) + 12345
+    forged = Lamppost(replay(envelope.MAX_COUNTER), good)
+    await session(forged).ask(LAMP, Traffic.COMMAND)
+    assert counter_of(forged.frames[-1]) == MOST_JUMP
 
 
 @pytest.mark.parametrize("lowest", [0, -5, None, True, "9"])

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 import gateway
 from gateway.config import load
 from gateway.errors import ConfigurationError
-from gateway.main import app
+from gateway.main import app, run_program
+from gateway.service import program_version
 
 GOOD = """
 [gateway]
@@ -36,6 +37,10 @@ def write(tmp_path: Path, text: str, mode: int = 0o600) -> Path:
     path.write_text(text)
     path.chmod(mode)
     return path
+
+
+def with_data(folder: Path) -> str:
+    return GOOD.replace("/tmp/x", str(folder / "data"))
 
 
 def problems(tmp_path: Path, text: str) -> str:
@@ -88,8 +93,9 @@ def test_a_good_file_loads_with_defaults(tmp_path: Path) -> None:
             'id = "cabinet-1"',
             'id = "cabinet/+"',
             "F: gateway.id = \"cabinet/+\": expected a name of 1 to 48 letters, digits, '.', '_' "
-            "or '-'",
+            "or '-', not ingest or releases",
         ),
+        ('id = "cabinet-1"', 'id = "ingest"', 'F: gateway.id = "ingest": expected a name of'),
         ("[mqtt]", "[clock]\nsource='simulated'\n[mqtt]", "F: clock: a simulated clock needs"),
         ("[mqtt]", "[extra]\n[mqtt]", "F: extra = <section>: expected one of gateway, clock"),
     ],
@@ -114,8 +120,9 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
 def test_lampposts_may_not_share_id_name_or_address(tmp_path: Path) -> None:
     lamppost = GOOD[GOOD.index("[[lamppost]]") :]
     text = problems(tmp_path, GOOD + lamppost)
-    for key in ("lamppost[1].id", "lamppost[1].name", "lamppost[1].address"):
-        assert key in text
+    assert 'lamppost[1].id = "a0b1c2d3e4f5": expected an id that no other lamppost has' in text
+    assert 'lamppost[1].name = "one": expected a name that no other lamppost has' in text
+    assert "lamppost[1].address = 1: expected an address on bus north that no other" in text
     assert "lamppost[0] has it too: change one of them" in text
 
 
@@ -138,7 +145,7 @@ def test_a_file_others_can_read_is_warned_about(tmp_path: Path) -> None:
 
 def test_check_config_exit_codes(tmp_path: Path) -> None:
     runner = CliRunner()
-    good = runner.invoke(app, ["check-config", str(write(tmp_path, GOOD))])
+    good = runner.invoke(app, ["check-config", str(write(tmp_path, with_data(tmp_path)))])
     assert good.exit_code == 0
     assert "good: gateway cabinet-1" in good.output
     bad = runner.invoke(app, ["check-config", str(write(tmp_path, "[gateway]"))])
@@ -156,3 +163,59 @@ def test_the_example_is_good(tmp_path: Path) -> None:
     copy.chmod(0o600)
     configuration, _ = load(copy)
     assert configuration.bus["north"].rs485
+
+
+def test_check_config_refuses_a_data_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    taken = tmp_path / "file"
+    taken.write_text("")
+    file = write(tmp_path, GOOD.replace("/tmp/x", f"{taken}/data"))
+    result = CliRunner().invoke(app, ["check-config", str(file)])
+    assert result.exit_code == 2
+    assert result.output.strip() == (
+        f'{file}: gateway.data_dir = "{taken}/data": expected a folder this user can make and '
+        f"write, but {taken} is not a folder; make it so, or check as the user the gateway runs as"
+    )
+
+
+def test_check_config_refuses_a_database_it_could_not_write(tmp_path: Path) -> None:
+    (tmp_path / "data" / "gateway.db").mkdir(parents=True)
+    file = write(tmp_path, with_data(tmp_path))
+    result = CliRunner().invoke(app, ["check-config", str(file)])
+    assert result.exit_code == 2
+    assert "gateway.db is not a file this user can read and write" in result.output
+
+
+def test_check_config_makes_nothing(tmp_path: Path) -> None:
+    file = write(tmp_path, with_data(tmp_path / "not" / "yet"))
+    assert CliRunner().invoke(app, ["check-config", str(file)]).exit_code == 0
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "path"),
+    [
+        (["walk"], "lamplighter-gateway"),
+        (["run"], "lamplighter-gateway run"),
+        (["run", "--speed", "3"], "lamplighter-gateway run"),
+        (["check-config", "a", "b"], "lamplighter-gateway check-config"),
+    ],
+)
+def test_a_usage_error_is_one_line_that_names_the_help(
+    arguments: list[str], path: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_program(arguments) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("lamplighter-gateway: ")
+    assert said.err.endswith(f" See: {path} --help\n")
+    assert said.err.count("\n") == 1
+
+
+def test_exit_codes_survive_the_one_line(tmp_path: Path) -> None:
+    assert run_program(["check-config", str(write(tmp_path, with_data(tmp_path)))]) == 0
+    assert run_program(["check-config", str(tmp_path / "none.toml")]) == 2
+
+
+def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_program(["--version"]) == 0
+    assert capsys.readouterr().out == f"lamplighter-gateway {program_version()}\n"
