@@ -18,7 +18,7 @@ EXIT_CODES: Final[dict[int, str]] = {
     EXIT_USAGE: "wrong usage or bad input",
     EXIT_UNREACHABLE: "the broker or the store cannot be reached",
     EXIT_TIMED_OUT: "timed out while waiting",
-    EXIT_INTERRUPTED: "interrupted (Ctrl-C); what was sent before stays sent",
+    EXIT_INTERRUPTED: "interrupted by Ctrl-C; what was sent stays sent",
 }
 """The exit codes of every command, as `lamplighter --help` lists them."""
 

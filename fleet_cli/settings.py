@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from fleet_cli.clock import SYSTEM_CLOCK, StreetClock
-from fleet_cli.errors import BadInput
+from fleet_cli.errors import BadInput, reason_of
 
 FILE_NAME: Final = "lamplighter.toml"
 DEFAULT_STORE: Final = "sqlite:///lamplighter.db"
@@ -68,7 +68,9 @@ class BrokerSettings:
                 mode = os.fstat(file.fileno()).st_mode
                 password = file.readline().rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
-            raise BadInput(f"password file {self.password_file}: {error}") from error
+            raise BadInput(
+                f"password file {self.password_file}: cannot be read: {reason_of(error)}"
+            ) from error
         if mode & 0o007:
             raise BadInput(
                 f"password file {self.password_file}: everyone on this machine may read it; "
@@ -160,8 +162,10 @@ def _clock(file: Path | None, section: dict[str, Any]) -> StreetClock:
 def _read(file: Path) -> dict[str, dict[str, Any]]:
     try:
         document = tomllib.loads(file.read_text())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadInput(f"settings {file}: {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"settings {file}: cannot be read: {reason_of(error)}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput(f"settings {file}: not TOML: {error}") from error
     sections: dict[str, dict[str, Any]] = {}
     for name, section in document.items():
         if name not in _SECTIONS or not isinstance(section, dict):

@@ -9,7 +9,7 @@ from aiomqtt import Client, MqttError, ProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from fleet_cli.errors import BadInput, Unreachable
+from fleet_cli.errors import BadInput, Unreachable, reason_of
 from fleet_cli.settings import BrokerSettings
 
 _KEEPALIVE_S: Final = 30
@@ -97,8 +97,21 @@ def _tls_context(settings: BrokerSettings) -> ssl.SSLContext:
         context = ssl.create_default_context(
             cafile=str(settings.ca_file) if settings.ca_file else None
         )
-        if settings.cert_file:
-            context.load_cert_chain(settings.cert_file, settings.key_file)
     except OSError as error:  # ssl.SSLError is one
-        raise BadInput(f"broker: TLS files: {error}") from error
+        expected = "expected the certificates to trust as a PEM file"
+        raise _bad_file(f"--ca-file {settings.ca_file}", expected, error) from error
+    if settings.cert_file:
+        named = f"--cert-file {settings.cert_file}"
+        if settings.key_file:
+            named += f", --key-file {settings.key_file}"
+        try:
+            context.load_cert_chain(settings.cert_file, settings.key_file)
+        except OSError as error:
+            expected = "expected a certificate and the private key that fits it, as PEM"
+            raise _bad_file(named, expected, error) from error
     return context
+
+
+def _bad_file(named: str, expected: str, error: OSError) -> BadInput:
+    got = "got something else" if isinstance(error, ssl.SSLError) else reason_of(error)
+    return BadInput(f"broker: {named}: {expected}; {got}")

@@ -28,13 +28,14 @@ from fleet_cli.commands.options import (
     explicit_selection,
     seconds,
     selection,
+    told_at_interrupt,
 )
 from fleet_cli.commands.root import settings_of
 from fleet_cli.configuration import Document, read_document
 from fleet_cli.configuration.describe import example, field_rows
 from fleet_cli.configuration.difference import Difference, difference
 from fleet_cli.configuration.push import Push
-from fleet_cli.errors import EXIT_FAILED, EXIT_OK, EXIT_TIMED_OUT
+from fleet_cli.errors import EXIT_FAILED, EXIT_OK, EXIT_TIMED_OUT, BadInput
 from fleet_cli.fleet import Lamppost, Selection, read_fleet
 from fleet_cli.output import (
     console,
@@ -43,6 +44,7 @@ from fleet_cli.output import (
     plural,
     print_json,
     progress_bar,
+    show,
 )
 from fleet_cli.settings import BrokerSettings
 from protocol import configuration
@@ -54,11 +56,19 @@ app = typer.Typer(help="What each lamppost is told to do.", no_args_is_help=True
 def validate(file: ConfigurationFile, json: Json = False) -> None:
     """Check a configuration file; nothing is sent.
 
+    With --json the mistakes are in a list "errors", and on stderr too.
+    Exit codes: 0 valid, 2 not.
+
     \b
     [bold]Example[/bold]
     lamplighter config validate winter.toml
     """
-    document = read_document(file)
+    try:
+        document = read_document(file)
+    except BadInput as error:
+        if json:
+            print_json({"valid": False, "errors": str(error).splitlines()})
+        raise
     if json:
         print_json({"valid": True, "digest": document.digest, "values": document.values})
     else:
@@ -156,7 +166,10 @@ def push(
     Each lamppost checks it and applies it whole, or refuses it and keeps
     what it had. One that is away gets it when it is back.
 
-    Exit codes: 0 all applied, 1 some refused, 4 some had not answered.
+    Ctrl-C ends the waiting, not what was sent.
+
+    Exit codes: 0 all applied, 1 some refused, 4 some had not answered,
+    130 interrupted.
 
     \b
     [bold]Examples[/bold]
@@ -182,7 +195,7 @@ async def _push(
             fleet = await read_fleet(client)
         differences = [difference(post, document) for post in chosen_of(fleet, wanted)]
         # What is about to happen is no result: in JSON mode too it is for a person to read.
-        error_show(differences_text(differences))
+        error_console().print(differences_text(differences), crop=False)
         changing = [item.lamppost for item in differences if not item.same]
         if changing and not yes:
             await confirm(f"Send this to {plural(len(changing), 'lamppost')}?")
@@ -199,7 +212,7 @@ async def _push(
             }
         )
     elif changing:
-        console().print(outcomes_table(pushing))
+        show(outcomes_table(pushing))
     else:
         console().print("nothing to change")
     if pushing.refused:
@@ -215,11 +228,25 @@ async def _push(
 
 async def _send(client: Client, pushing: Push, limit_s: int | None) -> None:
     total = len(pushing.outcomes)
-    with progress_bar(f"Sending version {pushing.version}", total) as bar:
-        await pushing.publish(client, lambda _: bar.advance())
-    if limit_s is not None:
-        with progress_bar("Waiting for answers", total) as bar:
-            await pushing.wait(client, limit_s, lambda _: bar.advance())
+    sent = 0
+
+    def published(_: Lamppost) -> None:
+        nonlocal sent
+        sent += 1
+        bar.advance()
+
+    def goes_on() -> str:
+        return (
+            f"version {pushing.version} is already desired of {sent} of "
+            f"{plural(total, 'lamppost')} and will be applied; see: lamplighter config status"
+        )
+
+    with told_at_interrupt(goes_on):
+        with progress_bar(f"Sending version {pushing.version}", total) as bar:
+            await pushing.publish(client, published)
+        if limit_s is not None:
+            with progress_bar("Waiting for answers", total) as bar:
+                await pushing.wait(client, limit_s, lambda _: bar.advance())
 
 
 @app.command()
@@ -240,7 +267,7 @@ def status(
     """
     wanted = selection(node, gateway, label)
     lampposts = asyncio.run(_chosen(settings_of(context).broker, wanted))
-    lagging = [post for post in lampposts if not has_desired(post)]
+    lagging = [post for post in lampposts if not post.has_desired]
     if json:
         print_json(
             [
@@ -249,7 +276,8 @@ def status(
                     "gateway": post.gateway,
                     "name": post.state.name,
                     "link": post.link,
-                    "current": has_desired(post),
+                    "current": post.has_desired,
+                    "state": post.configuration_state,
                     "reported": post.state.configuration.model_dump(),
                     "desired_version": post.configuration.version if post.configuration else None,
                 }
@@ -259,14 +287,6 @@ def status(
     else:
         console().print(status_table(lampposts, len(lagging)))
     return EXIT_FAILED if lagging else EXIT_OK
-
-
-def has_desired(lamppost: Lamppost) -> bool:
-    """Whether the lamppost has the configuration desired of it, or none is desired."""
-    desired, reported = lamppost.configuration, lamppost.state.configuration
-    if desired is None:
-        return True
-    return (reported.version, reported.digest) == (desired.version, desired.digest)
 
 
 async def _chosen(broker: BrokerSettings, wanted: Selection) -> list[Lamppost]:

@@ -34,7 +34,9 @@ def differences_text(differences: Sequence[Difference]) -> RenderableType:
             )
         )
         if same:
-            parts.append(Text(f"  {'has' if len(lampposts) == 1 else 'have'} this already", style="dim"))
+            parts.append(
+                Text(f"  {'has' if len(lampposts) == 1 else 'have'} this already", style="dim")
+            )
         elif unknown:
             parts.append(Text("  all values would be replaced", style="yellow"))
         elif not changes:

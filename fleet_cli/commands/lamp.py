@@ -113,6 +113,9 @@ def identify(
 ) -> int:
     """Make a lamppost show itself to someone in the street.
 
+    Its lamp blinks between 100 % and 10 %, once a second, and then goes on
+    as before. No answer is waited for: who stands there sees it.
+
     Exit codes: 0 sent, 1 some were away.
 
     \b
@@ -153,7 +156,9 @@ async def _command(
             with progress_bar("Waiting for answers", len(sent)):
                 done = await _answers(client, fleet, sent, command["level"], limit_s)
             states.update(dict.fromkeys(done, "done"))
-    _show(chosen, states, json)
+    _show(chosen, states, json, answered=bool(limit_s))
+    if sent and command["command"] == "identify" and not json:
+        console().print(Text(_seen(command["seconds"]), style="dim"))
     if len(sent) < len(chosen):
         return EXIT_FAILED
     return EXIT_TIMED_OUT if limit_s and "sent" in states.values() else EXIT_OK
@@ -188,11 +193,22 @@ def _obeys(post: Lamppost, level: int | None) -> bool:
     return _overridden(post) is (level is not None)
 
 
-def _show(chosen: list[Lamppost], states: dict[tuple[str, str], str], json: bool) -> None:
+def _seen(length_s: int) -> str:
+    if not length_s:
+        return "the lamp stops blinking and goes on as before"
+    return (
+        f"the lamp blinks between 100 % and 10 %, once a second, for {length_s} s, "
+        "and then goes on as before"
+    )
+
+
+def _show(
+    chosen: list[Lamppost], states: dict[tuple[str, str], str], json: bool, *, answered: bool
+) -> None:
     if json:
         print_json([{**identity(post), "state": states[post.key]} for post in chosen])
         return
-    words = {"sent": "sent, no answer yet", "done": "done"}
+    words = {"sent": "sent, no answer yet" if answered else "sent", "done": "done"}
     rows = [
         [
             post.label,

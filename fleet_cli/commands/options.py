@@ -3,7 +3,8 @@
 import asyncio
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -122,6 +123,16 @@ def labelled(lampposts: list[Lamppost], most: int = 6) -> str:
 def identity(lamppost: Lamppost) -> dict[str, Any]:
     """A lamppost in JSON where only its identity is meant."""
     return {"node": lamppost.node, "gateway": lamppost.gateway, "name": lamppost.state.name}
+
+
+@contextmanager
+def told_at_interrupt(text: Callable[[], str]) -> Generator[None]:
+    """Where Ctrl-C ends the block, which asyncio tells by cancelling it: say what goes on."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        note(text())
+        raise
 
 
 async def confirm(question: str) -> None:

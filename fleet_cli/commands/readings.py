@@ -4,7 +4,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,15 +16,18 @@ from rich.text import Text
 from fleet_cli.broker import connected
 from fleet_cli.commands.options import Json, seconds
 from fleet_cli.commands.root import settings_of
-from fleet_cli.errors import BadInput
-from fleet_cli.output import console, note, plural, print_json_line
+from fleet_cli.errors import BadInput, Failed, reason_of
+from fleet_cli.output import ProgressBar, console, note, plural, print_json_line, progress_bar
 from fleet_cli.readings.columns import KEY_COLUMNS, kind_by_name, reading
 from fleet_cli.readings.export import export as write_export
 from fleet_cli.readings.tail import tail as follow
 from fleet_cli.settings import BrokerSettings
 from fleet_cli.store import RecordRow, Store
 from fleet_cli.topics import is_node_id
+from protocol import records
 from protocol.errors import ProtocolError
+
+_BAR_EVERY = 500  # readings
 
 app = typer.Typer(help="What the lampposts have measured.", no_args_is_help=True)
 
@@ -49,6 +52,10 @@ def tail(
     json: Json = False,
 ) -> None:
     """Show readings as they come in at the broker, until stopped.
+
+    A view only: it never counts as the one that readings are delivered to.
+    Only `lamplighter ingest` does; without any, gateways keep their readings
+    and nothing is seen here.
 
     With --json each is a line of JSON.
 
@@ -144,32 +151,69 @@ def export(
     start, end = _moment(since, "--since"), _moment(until, "--until")
     nodes = _node_ids(node)
     with Store(settings_of(context).store) as store, _output(output) as out:
-        # Records without a time have small numbers there: a bound at the end must not take them in.
-        if end is not None and start is None:
-            start = 1_000_000_000
+        # Records without a time have small numbers there, which no bound may take in.
+        if start is not None or end is not None:
+            start = max(start or 0, records.CLOCK_EPOCH)
+        # Lines on a terminal are sign of life enough, and a bar would stand in between.
+        quiet = output is None and (form == "jsonl" or sys.stdout.isatty())
+        total = (
+            None if quiet else store.count_records(kinds=kinds, nodes=nodes, since=start, until=end)
+        )
         rows = store.records(kinds=kinds, nodes=nodes, since=start, until=end)
-        written, passed_over = write_export(rows, out, form, kinds)
+        with progress_bar("Exporting", total, late=True, quiet=quiet) as bar:
+            written, passed_over = write_export(_followed(rows, bar), out, form, kinds)
     if output:
         note(f"{plural(written, 'reading')} written to {output}")
     if passed_over:
         note(f"{plural(passed_over, 'record')} of a kind unknown to this version passed over")
 
 
+def _followed(rows: Iterable[RecordRow], bar: ProgressBar) -> Generator[RecordRow]:
+    for number, row in enumerate(rows):
+        if number % _BAR_EVERY == 0:
+            bar.update(number)
+        yield row
+
+
 @contextmanager
 def _output(file: Path | None) -> Generator[TextIO]:
-    """Stdout, or a file that appears only when it is whole."""
+    """Stdout, or a file that appears only when it is whole.
+
+    Raises:
+        BadInput: no file can be made there.
+        Failed: it could not be written to the end.
+    """
     if file is None:
-        yield sys.stdout
+        try:
+            yield sys.stdout
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            # Python would try, and complain, again at its exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise Failed(f"stdout: could not be written: {reason_of(error)}") from error
         return
+    if file.is_dir():
+        raise BadInput(f"--output {file}: expected a file, it is a folder; name a file in it")
     partial = file.with_name(file.name + ".part")
     try:
-        with partial.open("w", newline="") as out:
+        opened = partial.open("w", newline="")
+    except OSError as error:
+        raise BadInput(
+            f"--output {file}: cannot be made there: {reason_of(error)}; name another place"
+        ) from error
+    try:
+        with opened as out:
             yield out
             out.flush()
             os.fsync(out.fileno())
         partial.replace(file)
     except OSError as error:
-        raise BadInput(f"--output {file}: {error}") from error
+        raise Failed(
+            f"--output {file}: could not be written: {reason_of(error)}; nothing is left of it, "
+            "and the store is unchanged"
+        ) from error
     finally:
         partial.unlink(missing_ok=True)
 

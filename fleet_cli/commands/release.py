@@ -11,7 +11,7 @@ from rich.text import Text
 from firmware.build import DEFAULT_BOARD, BuildError, build_unsigned, generate_key
 from firmware.build import sign as sign_image
 from fleet_cli.commands.options import Json
-from fleet_cli.errors import EXIT_FAILED, EXIT_OK, BadInput
+from fleet_cli.errors import EXIT_FAILED, EXIT_OK, BadInput, Failed, reason_of
 from fleet_cli.output import Details, console, print_json, progress_bar, show, table
 from fleet_cli.release import image
 
@@ -43,7 +43,13 @@ def keygen(
         with progress_bar("Finding primes"):
             key = generate_key(path)
         key.write_public(public)
-    except (BuildError, OSError) as error:
+    except OSError as error:
+        raise Failed(f"{public}: could not be written: {reason_of(error)}") from error
+    except BuildError as error:
+        if isinstance(cause := error.__cause__, OSError) and not isinstance(cause, FileExistsError):
+            raise BadInput(
+                f"{path}: cannot be made there: {reason_of(cause)}; name another place"
+            ) from error
         raise BadInput(str(error)) from error
     if json:
         print_json({"private": str(path), "public": str(public), "key_hash": key.key_hash.hex()})

@@ -21,9 +21,16 @@ from fleet_cli.commands.options import (
     confirm,
     explicit_selection,
     seconds,
+    told_at_interrupt,
     warn_of,
 )
-from fleet_cli.commands.rollout_views import plan_text, rollout_json, rollout_text, rollouts_table
+from fleet_cli.commands.rollout_views import (
+    goes_on,
+    plan_text,
+    rollout_json,
+    rollout_text,
+    rollouts_table,
+)
 from fleet_cli.commands.root import settings_of
 from fleet_cli.errors import EXIT_FAILED, EXIT_OK, EXIT_TIMED_OUT, BadInput
 from fleet_cli.fleet import Selection, read_fleet
@@ -127,8 +134,9 @@ async def _start(
             await confirm(f"Roll {image.version} out to {total}?")
         with progress_bar(f"Rollout {planned.rollout.id}", len(planned.rollout.targets)) as bar:
             runner = Runner(client, fleet, planned.rollout, on_change=_follow(bar))
-            await runner.begin(image.data)
-            in_time = await runner.run(limit_s) if wait else True
+            with told_at_interrupt(lambda: goes_on(planned.rollout)):
+                await runner.begin(image.data)
+                in_time = await runner.run(limit_s) if wait else True
     return _conclude(runner.rollout, wait, in_time, json)
 
 
@@ -165,7 +173,8 @@ async def _resume(
             )
         with progress_bar(f"Rollout {rollout.id}", len(rollout.targets)) as bar:
             runner = Runner(client, fleet, rollout, on_change=_follow(bar))
-            in_time = await runner.run(limit_s)
+            with told_at_interrupt(lambda: goes_on(rollout)):
+                in_time = await runner.run(limit_s)
     return _conclude(runner.rollout, True, in_time, json)
 
 
@@ -196,7 +205,7 @@ async def _status(broker: BrokerSettings, identifier: str | None) -> Rollout:
             rollout = choose_rollout(await read_rollouts(client), identifier)
             fleet = await read_fleet(client)
     warn_of(fleet)
-    judge(rollout, fleet.lampposts, int(time.time()))
+    judge(rollout, fleet.lampposts, int(time.time()), fleet.withdrawn)
     return rollout
 
 
@@ -249,9 +258,10 @@ async def _stop(broker: BrokerSettings, identifier: str | None, reason: str) -> 
         with progress_bar("Stopping"):
             rollout = choose_rollout(await read_rollouts(client), identifier)
             fleet = await read_fleet(client)
-            judge(rollout, fleet.lampposts, int(time.time()))
-            if rollout.state != "running":
-                raise BadInput(f"rollout {rollout.id} is not running: it is {rollout.state}")
+            judge(rollout, fleet.lampposts, int(time.time()), fleet.withdrawn)
+            # One stopped before may have been cut short; of one finished, some may have failed.
+            if rollout.state == "finished" and rollout.counts["succeeded"] == len(rollout.targets):
+                raise BadInput(f"rollout {rollout.id} has finished: nothing is left to withdraw")
             runner = Runner(client, fleet, rollout)
             await runner.stop(reason[:300])
     return runner.rollout

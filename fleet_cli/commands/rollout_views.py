@@ -89,6 +89,15 @@ def summary(rollout: Rollout) -> Text:
     return text
 
 
+def goes_on(rollout: Rollout) -> str:
+    """What the desk leaves behind when it goes away in the middle."""
+    return (
+        f"lampposts asked already go on, nobody further is asked; take it up with: "
+        f"lamplighter rollout resume {rollout.id}, or end it with: "
+        f"lamplighter rollout stop {rollout.id}"
+    )
+
+
 def rollouts_table(rollouts: Sequence[Rollout]) -> RenderableType:
     """One rollout a line."""
     if not rollouts:

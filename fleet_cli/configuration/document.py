@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from fleet_cli.configuration.values import BY_KEY, FIELDS, ValueProblem
-from fleet_cli.errors import BadInput
+from fleet_cli.errors import BadInput, reason_of
 from protocol import configuration
 
 _MAX_SIZE = 256 * 1024
@@ -35,7 +35,7 @@ def read_document(file: Path) -> Document:
     try:
         text = file.read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{file}: {error}") from error
+        raise BadInput(f"{file}: cannot be read: {reason_of(error)}") from error
     return parse_document(text, str(file))
 
 

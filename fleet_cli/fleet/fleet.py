@@ -18,6 +18,8 @@ from fleet_cli.fleet.messages import (
 )
 
 _MAX_DOCUMENT = 64 * 1024
+_LAST_VERSION = 0xFFFFFFFF  # of a configuration; more does not fit on the link
+_MAX_VERSION_STEP = 1_000_000
 _Document = TypeVar("_Document", bound=BaseModel)
 
 
@@ -28,6 +30,8 @@ class Fleet:
     Attributes:
         lampposts: by (gateway, node).
         gateways: by id.
+        withdrawn: (gateway, node) whose desired release was seen to be taken back. One that is
+            merely not known may only be late: the broker does not say where the retained end.
         unreadable: topics whose last message could not be read, with the reason.
         complete: False when reading was cut short, so that lampposts may be missing.
     """
@@ -36,6 +40,7 @@ class Fleet:
         default_factory=dict[tuple[str, str], Lamppost]
     )
     gateways: dict[str, GatewayStatus] = field(default_factory=dict[str, GatewayStatus])
+    withdrawn: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     unreadable: dict[str, str] = field(default_factory=dict[str, str])
     complete: bool = True
 
@@ -78,6 +83,10 @@ class Fleet:
             lamppost.configuration = _parse(DesiredConfiguration, payload) if payload else None
         elif leaf == "desired/release":
             lamppost.release = _parse(DesiredRelease, payload) if payload else None
+            if lamppost.release:
+                self.withdrawn.discard(lamppost.key)
+            else:
+                self.withdrawn.add(lamppost.key)
         else:
             return None
         if lamppost.reported or lamppost.configuration or lamppost.release:
@@ -120,17 +129,23 @@ class Fleet:
 
     @property
     def highest_configuration_version(self) -> int:
-        """The highest configuration version reported or desired anywhere, 0 when there is none."""
-        return max(
-            (
-                max(
-                    post.state.configuration.version,
-                    post.configuration.version if post.configuration else 0,
-                )
-                for post in self.lampposts.values()
-            ),
-            default=0,
-        )
+        """The highest configuration version reported or desired anywhere, 0 when there is none.
+
+        Versions count up by one, so one far beyond all others is none of ours: left out of account
+        it does harm to nobody, followed it would use up the numbers. At most 0xFFFFFFFE, so that
+        there is always a next one.
+        """
+        seen: set[int] = set()
+        for post in self.lampposts.values():
+            seen.add(post.state.configuration.version)
+            if post.configuration:
+                seen.add(post.configuration.version)
+        highest = 0
+        for version in sorted(seen):
+            if version - highest > _MAX_VERSION_STEP or version >= _LAST_VERSION:
+                break
+            highest = version
+        return highest
 
 
 def _parse(model: type[_Document], payload: bytes) -> _Document:

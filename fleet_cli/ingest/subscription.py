@@ -23,8 +23,10 @@ from fleet_cli.settings import BrokerSettings
 # What the broker may have unacknowledged with us: it bounds both memory and a batch. (mosquitto
 # itself stops at its max_inflight_messages, 20 by default.)
 RECEIVE_MAXIMUM: Final = 500
-SESSION_EXPIRY_S: Final = 7 * 24 * 3600
-"""For how long the broker keeps messages for an ingest that is away, s."""
+SESSION_EXPIRY_S: Final = 0xFFFFFFFF
+"""For how long the broker keeps messages for an ingest that is away, s: for ever (MQTT 5,
+3.1.2.11.2). Gateways delete what the broker has acknowledged, so with the session it would be lost.
+"""
 
 _SHARED: Final = f"$share/ingest/{topics.RECORDS}"
 

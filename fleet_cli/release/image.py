@@ -11,7 +11,7 @@ from firmware.build import inspect as inspect_image
 from firmware.build import load_key as build_load_key
 from firmware.build import load_public_key as build_load_public_key
 from firmware.build.image import romfs_of
-from fleet_cli.errors import BadInput
+from fleet_cli.errors import BadInput, Failed, reason_of
 from fleet_cli.release import romfs
 from protocol import image as layout
 
@@ -57,7 +57,9 @@ def load(path: Path, key: PublicKey | None = None) -> tuple[bytes, ImageInfo]:
             # One byte more than can be right tells that it is too large without reading it all.
             data = file.read(layout.MAX_IMAGE_SIZE + 3 * layout.MAX_TLV_SIZE)
         return data, inspect_image(data, key)
-    except (OSError, BuildError) as error:
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read: {reason_of(error)}") from error
+    except BuildError as error:
         raise BadInput(f"{path}: {error}") from error
 
 
@@ -91,7 +93,7 @@ def private_key(path: Path) -> PrivateKey:
     try:
         return build_load_key(path)
     except (BuildError, OSError) as error:
-        raise BadInput(f"--key {path}: {error}") from error
+        raise _no_key(path, error) from error
 
 
 def public_key(path: Path) -> PublicKey:
@@ -103,7 +105,19 @@ def public_key(path: Path) -> PublicKey:
     try:
         return build_load_public_key(path)
     except (BuildError, OSError) as error:
-        raise BadInput(f"key {path}: {error}") from error
+        raise _no_key(path, error) from error
+
+
+def _no_key(path: Path, error: BuildError | OSError) -> BadInput:
+    cause = error if isinstance(error, OSError) else error.__cause__
+    if isinstance(cause, OSError):
+        return BadInput(f"--key {path}: cannot be read: {reason_of(cause)}")
+    if cause is not None:  # a library's words, which help nobody at a desk
+        return BadInput(
+            f"--key {path}: expected an RSA-3072 key as a PEM file, and it is none; "
+            "one is made by: lamplighter release keygen"
+        )
+    return BadInput(f"--key: {error}")  # which names the file itself
 
 
 def describe(path: Path, key: PublicKey | None) -> dict[str, Any]:
@@ -181,17 +195,24 @@ def write_file(path: Path, data: bytes, *, force: bool) -> None:
     """Write `data` to `path`, whole or not at all.
 
     Raises:
-        BadInput: there is a file already and `force` is not given, or it cannot be written.
+        BadInput: there is a file already and `force` is not given, or none can be made there.
+        Failed: it could not be written to the end.
     """
     if path.exists() and not force:
         raise BadInput(f"{path} is there already; name another with -o, or replace it with --force")
     partial = path.with_name(path.name + ".part")
     try:
-        with partial.open("wb") as file:
+        opened = partial.open("wb")
+    except OSError as error:
+        raise BadInput(
+            f"{path}: cannot be made there: {reason_of(error)}; name another place with -o"
+        ) from error
+    try:
+        with opened as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        raise BadInput(f"{path}: {error}") from error
+        raise Failed(f"{path}: could not be written: {reason_of(error)}") from error

@@ -52,7 +52,7 @@ class Runner:
         """
         await publish(self._client, topics.release(self.rollout.image), image, retain=True)
         await self._save(force=True)
-        await self._step()
+        await self.step()
         await self._save(force=True)
 
     async def run(self, timeout_s: float | None = None) -> bool:
@@ -66,7 +66,7 @@ class Runner:
         await self._client.subscribe(topics.rollout(self.rollout.id), qos=1)
         loop = asyncio.get_running_loop()
         end = loop.time() + timeout_s if timeout_s is not None else float("inf")
-        while not await self._step():
+        while not await self.step():
             if loop.time() >= end:
                 await self._save(force=True)
                 return False
@@ -76,38 +76,55 @@ class Runner:
         return True
 
     async def stop(self, reason: str) -> None:
-        """Withdraw the release from every lamppost that has not finished.
+        """Withdraw the release from every lamppost that has not succeeded.
+
+        Also from those given up, which would else update when nobody looks. To be called again
+        after a failure: a rollout stopped before keeps its reason.
 
         Raises:
-            aiomqtt.MqttError: the broker did not acknowledge something.
+            aiomqtt.MqttError: the broker did not acknowledge something; stop it again.
         """
-        self.rollout.state = "stopped"
-        self.rollout.reason = reason
+        if self.rollout.state != "stopped":
+            self.rollout.state = "stopped"
+            self.rollout.reason = reason
         for target in self.rollout.targets:
-            if target.state in FINAL:
-                continue
-            lamppost = self._fleet.lampposts.get(target.key)
-            if lamppost and lamppost.release and lamppost.release.rollout == self.rollout.id:
-                await publish(self._client, _desired(target), None, retain=True)
-                lamppost.release = None
-            target.state, target.reason = "withdrawn", "rollout stopped"
-            self._on_change(self.rollout, target)
+            if target.state not in FINAL and target.state != "withdrawn":
+                target.state, target.reason = "withdrawn", "rollout stopped"
+                self._on_change(self.rollout, target)
+        # First of all: a desk that waits for it would take the withdrawals for the end of a wave,
+        # and ask the next.
         await self._save(force=True)
+        for target in self.rollout.targets:
+            release = self._release_of(target)
+            if target.state == "succeeded" or (release and release.rollout != self.rollout.id):
+                continue
+            # What is desired of it may not have been read yet; what is not there does no harm.
+            if release or (target.asked is not None and not target.superseded_by):
+                await self._withdraw(target)
+
+    async def _withdraw(self, target: Target) -> None:
+        await publish(self._client, _desired(target), None, retain=True)
+        if lamppost := self._fleet.lampposts.get(target.key):
+            lamppost.release = None
+
+    def _release_of(self, target: Target) -> DesiredRelease | None:
+        lamppost = self._fleet.lampposts.get(target.key)
+        return lamppost.release if lamppost else None
 
     async def _listen(self, timeout_s: float) -> None:
         message = await next_message(self._client, timeout_s)
         while message is not None:
             topic, payload = str(message.topic), as_bytes(message)
             if topic == topics.rollout(self.rollout.id):
-                self._heed(payload)
+                self.heed(payload)
             else:
                 self._fleet.absorb(topic, payload)
             # Whatever else is here already is taken in before the next step looks at it all.
             more = len(self._client.messages) > 0
             message = await next_message(self._client, 0.1) if more else None
 
-    def _heed(self, payload: bytes) -> None:
-        """Another desk may have stopped it."""
+    def heed(self, payload: bytes) -> None:
+        """Take in what is retained of this rollout: another desk may have stopped it."""
         if not payload or payload == self._saved:
             return
         try:
@@ -117,9 +134,11 @@ class Runner:
         if other.state == "stopped":
             self.rollout = other
 
-    async def _step(self) -> bool:
+    async def step(self) -> bool:
         """Judge, and do what follows from it; True when nothing is left to do here."""
         rollout = self.rollout
+        if rollout.state == "stopped":
+            await self._end_asking()
         if rollout.state != "running":
             return True
         self._judge()
@@ -138,8 +157,16 @@ class Runner:
             rollout.state = "finished"
         return not (counts["waiting"] or counts["asked"] or counts["updating"])
 
+    async def _end_asking(self) -> None:
+        """Take back what was asked here while another desk was stopping it."""
+        for target in self.rollout.targets:
+            release = self._release_of(target)
+            if target.state != "succeeded" and release and release.rollout == self.rollout.id:
+                await self._withdraw(target)
+
     def _judge(self) -> None:
-        for target in judge(self.rollout, self._fleet.lampposts, int(self._now())):
+        fleet = self._fleet
+        for target in judge(self.rollout, fleet.lampposts, int(self._now()), fleet.withdrawn):
             self._on_change(self.rollout, target)
 
     async def _ask(self, wave: int) -> None:
@@ -157,6 +184,7 @@ class Runner:
             await publish(self._client, _desired(target), desired.model_dump(), retain=True)
             if lamppost := self._fleet.lampposts.get(target.key):
                 lamppost.release = desired
+            self._fleet.withdrawn.discard(target.key)
             target.state, target.asked = "asked", int(self._now())
         await self._save(force=True)
 

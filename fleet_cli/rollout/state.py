@@ -30,8 +30,9 @@ class Target(BaseModel):
             gateway is away and will be updated when back), updating, succeeded (it has booted the
             release and confirmed it), failed, withdrawn (no longer asked).
         reason: of the failure or withdrawal.
+        superseded_by: the other rollout whose release is desired of it now.
         previous: the version it had.
-        asked: when it was asked.
+        asked: when it was asked, or came back after a time away: its deadline begins there.
         phase: the update state last reported while updating.
         progress: 0..1 of the transfer.
         changed: when phase or progress last changed.
@@ -47,6 +48,7 @@ class Target(BaseModel):
         "waiting"
     )
     reason: Text = ""
+    superseded_by: Text = ""
     previous: Text = ""
     asked: Count | None = None
     phase: Text = ""

@@ -9,7 +9,7 @@ from itertools import groupby
 from types import TracebackType
 from typing import Any, Final, Self
 
-from sqlalchemy import Connection, Table, and_, delete, func, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from fleet_cli.store import schema
@@ -173,6 +173,27 @@ class Store:
         with self._engine.connect() as connection:
             return connection.execute(select(func.count()).select_from(table)).scalar_one()
 
+    def count_records(
+        self,
+        *,
+        kinds: Sequence[int] = (),
+        nodes: Sequence[str] = (),
+        since: int | None = None,
+        until: int | None = None,
+    ) -> int:
+        """How many `records` gives for the same arguments.
+
+        Raises:
+            Unreachable: the store cannot be read.
+        """
+        statement = select(func.count()).select_from(schema.record)
+        try:
+            with self._engine.connect() as connection:
+                wanted = _wanted(kinds, nodes, since, until)
+                return connection.execute(statement.where(wanted)).scalar_one()
+        except SQLAlchemyError as error:
+            raise unreachable(self._url, error) from error
+
     def records(
         self,
         *,
@@ -193,13 +214,7 @@ class Store:
             Unreachable: the store cannot be read.
         """
         table = schema.record
-        wanted = and_(
-            True,
-            *([table.c.kind.in_(kinds)] if kinds else []),
-            *([table.c.node.in_(nodes)] if nodes else []),
-            *([table.c.time >= since] if since is not None else []),
-            *([table.c.time < until] if until is not None else []),
-        )
+        wanted = _wanted(kinds, nodes, since, until)
         order = (table.c.kind, table.c.time, table.c.node, table.c.epoch, table.c.seq)
         try:
             with self._engine.connect() as connection:
@@ -209,3 +224,16 @@ class Store:
                     yield RecordRow(*row)
         except SQLAlchemyError as error:
             raise unreachable(self._url, error) from error
+
+
+def _wanted(
+    kinds: Sequence[int], nodes: Sequence[str], since: int | None, until: int | None
+) -> ColumnElement[bool]:
+    columns = schema.record.c
+    return and_(
+        True,
+        *([columns.kind.in_(kinds)] if kinds else []),
+        *([columns.node.in_(nodes)] if nodes else []),
+        *([columns.time >= since] if since is not None else []),
+        *([columns.time < until] if until is not None else []),
+    )

@@ -60,6 +60,7 @@ class Lamplighter:
 
     def __init__(self, port: int, folder: Path) -> None:
         self._folder = folder
+        self.port = port
         self.environment = {
             **{name: value for name, value in os.environ.items() if "LAMPLIGHTER" not in name},
             "PYTHONPATH": str(REPOSITORY),

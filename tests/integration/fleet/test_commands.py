@@ -1,8 +1,12 @@
 """fleet, config, lamp and identify against a real broker and a scripted gateway."""
 
+import asyncio
 import json
+import signal
 from pathlib import Path
 from typing import Any
+
+from aiomqtt import Client
 
 from tests.integration.fleet.conftest import Broker, Lamplighter
 from tests.integration.fleet.gateway import FakeGateway
@@ -125,6 +129,31 @@ async def test_push_that_is_not_answered_times_out_and_stays_desired(
     assert (await desired(lamplighter, NODES[1]))["configuration"]["version"] == 1
 
 
+async def test_interrupted_push_says_that_it_is_desired_all_the_same(
+    lamplighter: Lamplighter, gateway: FakeGateway, tmp_path: Path
+) -> None:
+    gateway.mute.update(NODES)
+    file = configuration(tmp_path)
+    process = await lamplighter.start("config", "push", file, "--all", "-y", "--timeout", "1h")
+    topic = "lamplighter/v1/cabinet-7/lamppost/+/desired/configuration"
+    async with Client("127.0.0.1", lamplighter.port) as client, asyncio.timeout(60):
+        await client.subscribe(topic, qos=1)
+        for _ in NODES:
+            await anext(client.messages)
+        # The last one has come to us before its sender hears that the broker has it.
+        await lamplighter("config", "status")
+    process.send_signal(signal.SIGINT)
+    _, error = await process.communicate()
+    assert process.returncode == 130
+    told = error.decode()
+    assert "version 1 is already desired of 3 of 3 lampposts and will be applied" in told
+    assert "lamplighter config status" in told
+    assert "Traceback" not in told
+    code, out, _ = await lamplighter("config", "status")
+    assert code == 1
+    assert out.count("pending") == 3
+
+
 async def test_diff_is_against_what_is_desired_per_lamppost(
     lamplighter: Lamplighter, gateway: FakeGateway, tmp_path: Path
 ) -> None:
@@ -178,8 +207,10 @@ async def test_lamppost_that_is_away_is_not_commanded(
 async def test_identify_reaches_one_lamppost(
     lamplighter: Lamplighter, gateway: FakeGateway
 ) -> None:
-    code, _, _ = await lamplighter("identify", NODES[2], "--for", "2min")
+    code, out, _ = await lamplighter("identify", NODES[2], "--for", "2min")
     assert code == 0
+    assert "no answer" not in out
+    assert "the lamp blinks between 100 % and 10 %, once a second, for 120 s" in out
     # The answer to nothing is awaited here: a second command's effect comes after the first's.
     await lamplighter("lamp", "set", NODES[2], "--level", "10")
     assert gateway.commands[0] == (NODES[2], {"command": "identify", "seconds": 120})

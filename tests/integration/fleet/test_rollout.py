@@ -1,6 +1,7 @@
 """Rollouts against a real broker and a scripted gateway: waves, failures, a desk that goes away."""
 
 import json
+import signal
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,11 @@ async def test_lamppost_that_never_begins_fails_at_its_deadline(
     told = json.loads(out)
     assert (code, told["state"]) == (1, "stopped")
     assert "no progress" in told["targets"][0]["reason"]
+    # Nor may it begin when nobody looks any more.
+    _, out, _ = await lamplighter("fleet", "show", NODES[0], "--json")
+    assert json.loads(out)["desired"]["release"] is None
+    code, out, error = await lamplighter("rollout", "stop", told["id"], "--json")
+    assert (code, json.loads(out)["reason"]) == (0, told["reason"]), error
 
 
 async def test_desk_killed_half_way_is_taken_up_by_another(
@@ -173,3 +179,16 @@ async def test_unsigned_image_is_refused_before_anything_is_sent(
     code, _, error = await lamplighter("rollout", "start", str(image), "--all", "-y")
     assert code == 2
     assert "not signed" in error
+
+
+async def test_interrupted_desk_says_how_to_take_it_up_or_end_it(
+    lamplighter: Lamplighter, gateway: FakeGateway, release: Path
+) -> None:
+    gateway.mute.update(NODES)
+    process = await lamplighter.start("rollout", "start", str(release), "--all", "-y")
+    await until(lambda: begun(lamplighter), every_s=0.5)
+    process.send_signal(signal.SIGINT)
+    _, error = await process.communicate()
+    assert process.returncode == 130
+    assert b"lamplighter rollout resume " in error
+    assert b"lamplighter rollout stop " in error

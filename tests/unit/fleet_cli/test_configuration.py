@@ -179,4 +179,4 @@ def test_difference_to_values_nobody_here_knows_is_not_made_up() -> None:
 def test_refusal_of_what_is_desired_is_told_with_the_difference() -> None:
     refused = Configuration(version=3, digest="ff" * 8, state="refused", reason="no room")
     found = difference(lamppost(refused, desired(4)), SEVEN)
-    assert "refused its desired version 4: no room" in found.note
+    assert "desired version 4 was refused: no room" in found.note

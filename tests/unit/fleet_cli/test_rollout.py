@@ -16,6 +16,12 @@ NEW, OLD = "ab" * 32, "cd" * 32
 RELEASE = DesiredRelease(rollout="r1", version="1.4.0", hash=NEW, image="ef" * 32, size=9)
 
 
+WAITS: list[dict[str, Any]] = [
+    {"state": "queued", "rollout": "r1"},
+    {"state": "uploading", "rollout": "r1", "progress": 0},
+]
+
+
 def rollout(*targets: Target) -> Rollout:
     return Rollout(
         id="r1", created=0, image="ef" * 32, version="1.4.0", hash=NEW, board="b", size=9,
@@ -101,11 +107,97 @@ def test_neighbour_on_the_bus_that_gets_on_keeps_the_others_waiting_in_time() ->
     first, second = target(state="updating", phase="uploading", changed=90), target("b" * 12)
     whole = rollout(first, second)
     posts = {
-        ("g", "a" * 12): lamppost(update={"state": "uploading", "rollout": "r1"}),
+        ("g", "a" * 12): lamppost(update=WAITS[1] | {"progress": 0.1}),
         ("g", "b" * 12): lamppost("b" * 12),
     }
     judge(whole, posts, 150)
     assert [found.state for found in whole.targets] == ["updating", "asked"]
+
+
+@pytest.mark.parametrize("update", WAITS)
+def test_silent_lamppost_whose_gateway_waits_for_it_is_queued_however_long(
+    update: dict[str, Any],
+) -> None:
+    for now in (50, 10**6):
+        assert judged(target(), lamppost(link="silent", update=update), now).state == "queued"
+
+
+@pytest.mark.parametrize("update", WAITS)
+def test_lamppost_waiting_for_its_turn_fails_only_when_no_neighbour_gets_on(
+    update: dict[str, Any],
+) -> None:
+    whole = rollout(target(), target("b" * 12))
+    first = lamppost(update=WAITS[1] | {"progress": 0.5})
+    second = lamppost("b" * 12, update=update)
+    posts = {first.key: first, second.key: second}
+    # A desk that was away learns of the neighbour's progress in the very look that judges.
+    judge(whole, posts, 150)
+    assert [found.state for found in whole.targets] == ["updating", "asked"]
+    judge(whole, posts, 250)
+    assert [found.state for found in whole.targets] == ["updating", "asked"]
+    judge(whole, posts, 251)
+    assert [found.state for found in whole.targets] == ["failed", "failed"]
+    assert whole.targets[1].reason == "no progress for 101 s its gateway has not begun"
+
+
+def test_ten_on_one_bus_each_get_their_turn_whatever_the_deadline() -> None:
+    whole = rollout(*(target(f"{number:012x}") for number in range(10)))
+    for now in range(5, 900, 5):
+        posts: dict[tuple[str, str], Lamppost] = {}
+        for number, one in enumerate(whole.targets):
+            turn = now // 90
+            if number < turn:
+                told: dict[str, Any] = {"firmware": {"hash": NEW, "confirmed": True}}
+            else:
+                share = (now % 90) / 90 if number == turn else 0
+                told = {"update": WAITS[1] | {"progress": share}}
+            posts[one.key] = lamppost(one.node, **told)
+        judge(whole, posts, now)
+    assert whole.counts == {"succeeded": 9, "updating": 1}
+
+
+def test_transfer_cut_by_silence_is_queued_and_goes_on_with_a_new_deadline() -> None:
+    half = WAITS[1] | {"progress": 0.5}
+    found = judged(target(), lamppost(update=half), 50)
+    found = judged(found, lamppost(link="silent", update=half), 10**6)
+    assert found.state == "queued"
+    found = judged(found, lamppost(update=half), 2 * 10**6)
+    assert (found.state, found.asked) == ("updating", 2 * 10**6)
+    assert judged(found, lamppost(update=half), 2 * 10**6 + 101).state == "failed"
+
+
+def test_trial_behind_a_gateway_that_went_offline_is_no_failure_at_its_deadline() -> None:
+    trial = {"state": "trial", "rollout": "r1", "progress": 1}
+    found = judged(target(), lamppost(update=trial), 50)
+    assert judged(found, lamppost(online=False, update=trial), 150).state == "updating"
+    found = judged(found, lamppost(online=False, update=trial), 151)
+    found = judged(found, lamppost(online=False, update=trial), 10**6)
+    assert found.state == "queued"
+    found = judged(found, lamppost(link="silent", update=trial), 2 * 10**6)
+    assert found.state == "updating"
+    assert judged(found, lamppost(link="silent", update=trial), 2 * 10**6 + 101).state == "failed"
+
+
+def test_release_that_is_only_not_known_is_not_taken_for_withdrawn() -> None:
+    assert judged(target(), lamppost(release=None)).state == "asked"
+    whole = rollout(target())
+    judge(whole, {("g", "a" * 12): lamppost(release=None)}, 50, {("g", "a" * 12)})
+    assert (whole.targets[0].state, whole.targets[0].reason) == ("withdrawn", "withdrawn")
+
+
+def test_withdrawal_told_by_the_gateway_is_no_failure() -> None:
+    update = {"state": "failed", "reason": "withdrawn", "rollout": "r1"}
+    assert judged(target(), lamppost(release=None, update=update)).state == "withdrawn"
+
+
+def test_one_taken_for_withdrawn_that_is_desired_after_all_is_asked() -> None:
+    gone = target(state="withdrawn", reason="withdrawn")
+    found = judged(gone.model_copy(), lamppost())
+    assert (found.state, found.reason) == ("asked", "")
+    stopped = rollout(gone)
+    stopped.state = "stopped"
+    judge(stopped, {("g", "a" * 12): lamppost()}, 50)
+    assert stopped.targets[0].state == "withdrawn"
 
 
 def test_newer_rollout_takes_the_lamppost_over() -> None:
