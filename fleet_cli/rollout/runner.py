@@ -22,6 +22,8 @@ from fleet_cli.rollout.state import FINAL, Rollout, Target, parse_rollout
 
 _POLL_S: Final = 1.0
 _SAVE_EVERY_S: Final = 2.0
+AWAY_PATIENCE_S: Final = 60.0
+"""A gateway that restarts is back well within it; a lamppost cut from power is not waited for."""
 
 
 class Runner:
@@ -58,7 +60,8 @@ class Runner:
     async def run(self, timeout_s: float | None = None) -> bool:
         """Go on until nothing more can be done; False when `timeout_s` came first.
 
-        Lampposts that are away stay queued and are not waited for.
+        Lampposts that are away stay queued and are not waited for; those that went away while it
+        was under way, as all do when their gateway restarts, get AWAY_PATIENCE_S to be back.
 
         Raises:
             aiomqtt.MqttError: the connection was lost; resume takes it up.
@@ -66,7 +69,18 @@ class Runner:
         await self._client.subscribe(topics.rollout(self.rollout.id), qos=1)
         loop = asyncio.get_running_loop()
         end = loop.time() + timeout_s if timeout_s is not None else float("inf")
-        while not await self.step():
+        there: set[tuple[str, str]] = set()
+        away_since: float | None = None
+        while True:
+            done = await self.step()
+            targets = self.rollout.targets
+            there |= {t.key for t in targets if t.state in ("asked", "updating")}
+            gone = any(t.state == "queued" and t.key in there for t in targets)
+            if done and not (gone and self.rollout.state == "running"):
+                break
+            away_since = (away_since or loop.time()) if done else None
+            if away_since is not None and loop.time() - away_since >= AWAY_PATIENCE_S:
+                break
             if loop.time() >= end:
                 await self._save(force=True)
                 return False

@@ -137,6 +137,30 @@ async def test_desk_killed_half_way_is_taken_up_by_another(
     assert states(json.loads(out)) == dict.fromkeys(NODES, "succeeded")
 
 
+async def test_gateway_that_restarts_under_it_is_waited_for(
+    lamplighter: Lamplighter, gateway: FakeGateway, release: Path
+) -> None:
+    gateway.mute.add(NODES[0])
+    process = await lamplighter.start(
+        "rollout", "start", str(release), "-n", NODES[0], "-y", "--json"
+    )
+
+    async def is_in(state: str) -> bool:
+        _, out, _ = await lamplighter("rollout", "status", "--json")
+        return bool(out) and states(json.loads(out)).get(NODES[0]) == state
+
+    await until(lambda: is_in("asked"))
+    await gateway.announce("offline")
+    await until(lambda: is_in("queued"))
+    again = FakeGateway(int(lamplighter_port(lamplighter)), "cabinet-7")
+    again.states = gateway.states
+    async with again:
+        await again.announce("online")
+        out, error = await process.communicate()
+    assert process.returncode == 0, error
+    assert states(json.loads(out)) == {NODES[0]: "succeeded"}
+
+
 def lamplighter_port(lamplighter: Lamplighter) -> str:
     return lamplighter.environment["LAMPLIGHTER_PORT"]
 
