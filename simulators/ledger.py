@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
+from protocol import records
+from protocol.errors import ProtocolError
+
 Key = tuple[str, int, int]
 """(node id as 12 hexadecimal digits, epoch, sequence number)."""
 
@@ -55,7 +58,7 @@ class Ledger:
 
     A node that is killed right after a record reached its flash has no chance to announce it.
     :meth:`killed` notes where that may have happened: a row of the store that goes on from
-    there with the next number counts as produced, not as unknown.
+    there with the next number and is a record counts as produced, not as unknown.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -123,8 +126,16 @@ class Ledger:
         if self._file is not None:
             self._file.write(f"killed {node}\n")
 
-    def compare(self, rows: Iterable[tuple[str, int, int, bytes]]) -> Comparison:
-        """Compare with ``rows`` (node, epoch, sequence, body) of a store."""
+    def compare(
+        self, rows: Iterable[tuple[str, int, int, bytes]], allow_unannounced: bool = True
+    ) -> Comparison:
+        """Compare with the rows of a store.
+
+        Args:
+            rows: (node, epoch, sequence, body).
+            allow_unannounced: take a row that a killed node may have had no time to announce for
+                produced, when its body is a record. False where no node is killed.
+        """
         result = Comparison(produced=len(self._records))
         seen: Counter[Key] = Counter()
         for node, epoch, seq, body in rows:
@@ -133,7 +144,7 @@ class Ledger:
             if seen[key] > 1:
                 result.duplicates.append(key)
             elif key not in self._records:
-                if key in self._unannounced:
+                if allow_unannounced and key in self._unannounced and _is_record(body):
                     result.produced += 1
                     result.stored += 1
                 else:
@@ -150,3 +161,11 @@ class Ledger:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def _is_record(body: bytes) -> bool:
+    try:
+        records.decode(body)
+    except ProtocolError:
+        return False
+    return True

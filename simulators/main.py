@@ -6,19 +6,22 @@ the reason in one line; 2 wrong usage. ``demo`` documents its own in its help.
 
 import asyncio
 import contextlib
-import signal
+import os
+import re
 import sys
 import tempfile
 from collections.abc import Generator
 from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import TyperException
 
 from firmware.build.errors import BuildError
-from simulators.node_process import ChipState
-from simulators.street import Street, StreetPlan
+from simulators.running import complain, run_node, run_street
+from simulators.street import FolderInUse, StreetPlan
 from simulators.tools import ToolError
 from simulators.world.recordings import RecordingError
 
@@ -28,6 +31,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"lamplighter-sim {metadata.version('lamplighter')}")
+        raise typer.Exit
+
 
 Seed = Annotated[int, typer.Option(help="The same seed gives the same street and world.")]
 Speed = Annotated[
@@ -86,14 +96,19 @@ def street(
             help="Simulated people for each one of the plain scale, which is as many as can walk.",
         ),
     ] = 1.0,
+    broker: Annotated[
+        str,
+        typer.Option(metavar="HOST:PORT", help="The MQTT broker its gateway is to send to."),
+    ] = "127.0.0.1:1883",
     folder: Folder = None,
     status: Status = 0.0,
 ) -> None:
     """Run a street of lampposts on an RS-485 bus until Ctrl-C.
 
-    Prints the serial port of the bus and a gateway's configuration for it, so that a gateway can
-    be started on it at once.
+    Prints the serial port of the bus, and the commands that start what belongs to it: a broker,
+    the city's ingest, which takes the readings, and a gateway on the bus.
     """
+    host, port = _host_and_port(broker)
     plan = StreetPlan(
         lampposts=nodes,
         seed=seed,
@@ -105,7 +120,7 @@ def street(
         crowd=crowd,
     )
     with _errors_in_one_line(), _folder(folder) as where:
-        asyncio.run(_run_street(where, plan, status))
+        asyncio.run(run_street(where, plan, status, host, port))
 
 
 @app.command()
@@ -129,7 +144,7 @@ def node(
     """
     plan = StreetPlan(lampposts=1, seed=seed, speed=speed, origin=_epoch(start))
     with _errors_in_one_line(), _folder(folder) as where:
-        asyncio.run(_run_node(where, plan, status, console, service_switch))
+        asyncio.run(run_node(where, plan, status, console, service_switch))
 
 
 @app.command(
@@ -137,105 +152,64 @@ def node(
     add_help_option=False,
 )
 def demo(context: typer.Context) -> None:
-    """Play one night on one street: gateway, broker, store, updates and power cuts (see --help)."""
+    """Play one night on one street, with broker, store, updates, a gateway killed (see --help)."""
     # Imported here: the other commands do without the gateway and the city side.
     from simulators.demo import main as demonstration
 
     sys.exit(demonstration.main(context.args))
 
 
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and end.", callback=_tell_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Streets and lampposts to try the software on, without any hardware."""
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run one command; returns its exit code. What is not the user's to mend is raised."""
+    try:
+        result = app(args=arguments, prog_name="lamplighter-sim", standalone_mode=False)
+    except TyperException as error:
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context else "lamplighter-sim"
+        message = " ".join(error.format_message().split())
+        if message:  # none where help has been printed in place of an error
+            complain(f"{message} See: {path} --help")
+        return error.exit_code
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; Python would complain again at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return result if isinstance(result, int) else 0
+
+
 def main() -> None:
     """Entry point of ``lamplighter-sim``."""
-    app()
-
-
-async def _run_street(folder: Path, plan: StreetPlan, status: float) -> None:
-    stopped = _stop_signal()
-    async with Street(folder, plan, complain=_complain) as running:
-        config = running.write_gateway_config()
-        await running.power_on()
-        typer.echo(f"{plan.lampposts} lampposts, street time {_clock(running)}, Ctrl-C ends it")
-        _show("bus", running.bus.open_gateway_port())
-        _show("gateway", f"lamplighter-gateway run --config {config}")
-        _show("release key", str(running.factory.release_key_file))
-        _show("ledger", str(folder / "ledger.txt"))
-        _show("people", f"{_scale(running):.3g} simulated for each real one at full scale")
-        await _until(stopped, running, status)
-
-
-async def _run_node(
-    folder: Path, plan: StreetPlan, status: float, console: bool, service_switch: bool
-) -> None:
-    stopped = _stop_signal()
-    async with Street(folder, plan, complain=_complain) as running:
-        lamppost = running.lampposts[0]
-        port = lamppost.open_console() if console else None
-        lamppost.close_service_switch(service_switch)
-        key = running.factory.release_key_file
-        config = running.write_gateway_config()
-        await running.power_on()
-        typer.echo(f"lamppost {lamppost.node}, street time {_clock(running)}, Ctrl-C ends it")
-        if port is not None:
-            _show("console", port)
-            _show("try", f"smpmgr --port {port} image state-read")
-        _show("bus", running.bus.open_gateway_port())
-        _show("gateway", f"lamplighter-gateway run --config {config}")
-        _show("release key", str(key))
-        _show("build", f"python -m firmware.build --version 1.1.0 --key {key} --out release.bin")
-        await _until(stopped, running, status)
-
-
-def _stop_signal() -> asyncio.Event:
-    """Set by Ctrl-C or SIGTERM from now on."""
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
-    return stopped
-
-
-async def _until(stopped: asyncio.Event, running: Street, status: float) -> None:
-    """Wait for ``stopped``, telling the state now and then."""
-    while not stopped.is_set():
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stopped.wait(), status or None)
-        if not stopped.is_set():
-            typer.echo(_state(running))
-    typer.echo("the street closes")
-
-
-def _state(running: Street) -> str:
-    view = running.view()
-    posts = view.lampposts
-    alive = sum(post.state is ChipState.RUNNING for post in posts)
-    level = sum(post.dimming_level for post in posts) / len(posts)
-    pm25 = sum(post.air.pm25 for post in posts) / len(posts)
-    return (
-        f"{_clock(running)}  {alive}/{len(posts)} running, lamps at {level:.0f} %, "
-        f"PM2.5 {pm25:.0f} ug/m3, {sum(post.people for post in posts)} people about, "
-        f"{sum(post.logged for post in posts)} records logged, bus {view.bus.share:.1%} busy, "
-        f"{sum(post.restarts for post in posts)} restarts"
-    )
-
-
-def _scale(running: Street) -> float:
-    return running.lampposts[0].world.pavement.scale
-
-
-def _clock(running: Street) -> str:
-    return datetime.fromtimestamp(running.clock.street(), UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def _show(what: str, value: str) -> None:
-    typer.echo(f"  {what:12} {value}")
-
-
-def _complain(line: str) -> None:
-    typer.echo(f"lamplighter-sim: {line}", err=True)
+    sys.exit(run())
 
 
 def _epoch(start: datetime | None) -> float | None:
     return None if start is None else start.replace(tzinfo=UTC).timestamp()
+
+
+def _host_and_port(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")  # an IPv6 address has colons of its own
+    if not re.fullmatch(r"[\w.:%-]+", host) or not port.isascii() or not port.isdigit():
+        raise typer.BadParameter(
+            f"expected HOST:PORT such as 127.0.0.1:1883, got {text!r}.", param_hint="--broker"
+        )
+    if not 1 <= int(port) <= 65_535:
+        raise typer.BadParameter(
+            f"expected a port of 1 to 65535, got {port}.", param_hint="--broker"
+        )
+    return host, int(port)
 
 
 @contextlib.contextmanager
@@ -251,8 +225,8 @@ def _folder(folder: Path | None) -> Generator[Path]:
 def _errors_in_one_line() -> Generator[None]:
     try:
         yield
-    except (OSError, BuildError, ToolError, RecordingError, ValueError) as error:
-        _complain(str(error))
+    except (OSError, BuildError, ToolError, RecordingError, FolderInUse, ValueError) as error:
+        complain(str(error))
         raise typer.Exit(1) from error
 
 

@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
+import fcntl
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -75,10 +76,15 @@ class StreetView:
     lampposts: tuple[LamppostView, ...]
 
 
+class FolderInUse(Exception):
+    """Another street lives in the folder: two would write the same flashes."""
+
+
 class Street:
     """A street in ``folder``, which is made when absent; used as an async context manager.
 
-    A folder that held a street before is taken up again: its flashes and its ledger go on.
+    A folder that held a street before is taken up again: its flashes and its ledger go on. One that
+    is in use by another street is refused.
 
     Args:
         folder: where flashes, logs, the release key and the ledger are kept.
@@ -203,6 +209,7 @@ class Street:
     async def _open(self, stack: contextlib.AsyncExitStack) -> None:
         plan = self.plan
         self.folder.mkdir(parents=True, exist_ok=True)
+        stack.enter_context(_held(self.folder))
         await asyncio.to_thread(micropython, plan.bits)  # fetched now, not at the first power-on
         self.factory = Factory(self.folder)
         provisions = provision(plan.lampposts, plan.seed)
@@ -247,3 +254,21 @@ class Street:
             path = Path(short) / "street.sock"
         path.unlink(missing_ok=True)
         return path
+
+
+@contextlib.contextmanager
+def _held(folder: Path) -> Generator[None]:
+    """Hold ``folder`` against other streets; let go at the end, or when the process ends.
+
+    Raises:
+        FolderInUse: another street holds it.
+    """
+    with (folder / "street.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise FolderInUse(
+                f"{folder}: expected a folder of its own, got one in which another street runs; "
+                "end that one, or name another folder"
+            ) from error
+        yield

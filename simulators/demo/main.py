@@ -27,6 +27,7 @@ from simulators.demo.stage import Stage, clean_report, put_up
 from simulators.demo.steps import steps
 from simulators.demo.sun import crossing
 from simulators.demo.view import REFRESH_PER_SECOND, LiveView
+from simulators.hints import command, listening
 from simulators.tools import ToolError
 from simulators.world.recordings import RecordingError
 
@@ -162,18 +163,19 @@ async def _play(stage: Stage, console: Console) -> None:
     """Leave it running until Ctrl-C, having said what can be done with it."""
     file = stage.folder / "lamplighter.toml"
     node = next(iter(stage.names.values()))
+    evening = str(stage.folder / "evening.toml")
     lines = [
         "",
         "Everything is still running; Ctrl-C ends it. In another terminal:",
         f"  export LAMPLIGHTER_SETTINGS={file}",
-        "  lamplighter fleet list",
-        f"  lamplighter lamp set '{node}' --level 80 --for 6h",
-        f"  lamplighter config push {stage.folder / 'evening.toml'} --all",
-        "  lamplighter readings tail",
-        f"  mosquitto_sub -V 5 -p {stage.broker.port} -t 'lamplighter/v1/#' -v",
+        f"  {command('lamplighter', 'fleet', 'list')}",
+        f"  {command('lamplighter', 'lamp', 'set', node, '--level', '80', '--for', '6h')}",
+        f"  {command('lamplighter', 'config', 'push', evening, '--all')}",
+        f"  {command('lamplighter', 'readings', 'tail')}",
+        *(f"  {words}" for words in listening(stage.broker.port)),
         f"The gateway is {settings.GATEWAY}, process {stage.gateway.pid}; kill -9 it if you like: "
         "it is started again.",
-        f"Records are in {stage.store}.",
+        f"Records are in {stage.store.file}.",
     ]
     for line in lines:
         console.print(line, soft_wrap=True, markup=False)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from protocol import records
+from protocol.errors import ProtocolError
 
 Series = list[tuple[float, float]]
 """(street time in UTC epoch seconds, value), in time order."""
@@ -51,10 +52,13 @@ def read_night(
     """
     nights = {node: LamppostNight(node, name) for node, name in names.items()}
     for node, body in rows:
-        kind, time, values = records.decode(body)
         night = nights.get(node)
         if night is None:
             continue
+        try:
+            kind, time, values = records.decode(body)
+        except ProtocolError:
+            continue  # no record to draw: the evidence counts it, and fails the night
         if kind == records.BOOT:
             night.boots += 1
         if max(start, records.CLOCK_EPOCH) <= time <= end:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from typing import NoReturn
 
 FEWEST_LAMPPOSTS = 2
 """One takes the release that fails; the others show that it does not concern them."""
@@ -71,13 +72,20 @@ class Options:
         return said
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without the usage before it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {' '.join(message.split())}. See: {self.prog} --help\n")
+
+
 def parse(arguments: Sequence[str]) -> Options:
     """Options out of the words after ``lamplighter-sim demo``.
 
     Raises:
         SystemExit: with 2 for wrong usage, with 0 after ``--help``.
     """
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="lamplighter-sim demo",
         description="Play one night on one street: real node firmware on MicroPython, a real "
         "gateway, broker and ingest; only the physical world is simulated. Things are done to it "

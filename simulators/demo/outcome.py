@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from simulators.demo import night, proof, report, summary
+from simulators.demo import evidence, night, proof, report, summary
 from simulators.demo.figures import NightData
 from simulators.demo.script import Progress, Script, StepFailed
 from simulators.demo.stage import Stage
@@ -73,14 +73,17 @@ async def conclude(
         seed=stage.options.seed,
     )
     proved = await _prove(stage, frozen)
-    rows = await asyncio.to_thread(stage.stored_rows)
+    rows = await asyncio.to_thread(stage.store.rows)
     bodies = [(node, body) for node, _, _, body in rows]
     nights = night.read_night(bodies, stage.names, span.start, span.end)
     post = stage.street.lampposts[0]
     full = post.luminaire.rated_watts
     used = summary.energy(nights, span, full)
     results: list[StepResult] = script.results()
-    document = summary.build(span, proved, results, used, _lampposts(stage), _counters(stage))
+    seen = evidence.Evidence(stage.names, stage.store.set_aside(), stage.gateway_tally())
+    why = evidence.doubts(seen.take(rows, span.end), span.end, span.speed)
+    counters = _counters(stage, seen)
+    document = summary.build(span, proved, results, used, _lampposts(stage), counters, why)
     summary.write(document, stage.report / "summary.json")
     views = stage.street.view().lampposts
     passed = sum(view.towards + view.away for view in views)
@@ -92,8 +95,8 @@ async def conclude(
 async def _prove(stage: Stage, frozen: Frozen) -> proof.Proof:
     # The store first: whatever is in it was in the ledger before. Only reading is left to a thread,
     # since the ledger grows under the event loop.
-    rows = await asyncio.to_thread(stage.stored_rows)
-    conflicts = await asyncio.to_thread(stage.conflicting_keys)
+    rows = await asyncio.to_thread(stage.store.rows)
+    conflicts = await asyncio.to_thread(stage.store.conflicts)
     return proof.prove(stage.street.ledger, frozen.keys, rows, conflicts)
 
 
@@ -124,7 +127,7 @@ def _lampposts(stage: Stage) -> list[dict[str, Any]]:
     return described
 
 
-def _counters(stage: Stage) -> dict[str, Any]:
+def _counters(stage: Stage, seen: evidence.Evidence) -> dict[str, Any]:
     bus = stage.street.bus.utilisation()
     return {
         "bus": {
@@ -136,9 +139,9 @@ def _counters(stage: Stage) -> dict[str, Any]:
         "gateway": {
             "starts": stage.gateway.starts,
             "kills": stage.gateway.kills,
-            "records": stage.gateway_tally(),
+            "records": dict(seen.gateway),
         },
-        "store": stage.set_aside(),
+        "store": dict(seen.store),
         "broker": {"starts": stage.broker.child.starts},
         "ingest": {"starts": stage.ingest.starts},
         "commands": stage.cli.calls,

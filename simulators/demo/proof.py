@@ -26,7 +26,8 @@ class Tally:
         produced: records the node logged.
         stored: of these, in the city store with the same content.
         lost: of these, not in the store.
-        duplicates: rows in the store beyond the first of their key.
+        duplicates: rows in the store beyond the first of their key, and deliveries of a stored key
+            with another body.
         altered: in the store, or sent to it, with other content than was logged.
         unknown: rows in the store that no node logged.
     """
@@ -73,9 +74,11 @@ def prove(
         ledger: as it is now; it may have grown since the freeze.
         frozen: keys of the ledger at the freeze: each has to be in the store.
         rows: every row of the store, repeated keys included.
-        conflicts: keys for which the store was sent another body and set it aside.
+        conflicts: for each delivery of another body, which the store set aside, its key.
     """
-    compared = ledger.compare(rows)
+    # Nobody cuts a lamppost's power in the night: each has announced all that it logged.
+    compared = ledger.compare(rows, allow_unannounced=False)
+    conflicts = list(conflicts)
     held = {row[:3] for row in rows}
     lost = [key for key in compared.lost if key in frozen]
     altered = {*compared.altered, *conflicts}
@@ -85,7 +88,7 @@ def prove(
     proof.count("produced", sorted(arrived | set(lost)))
     proof.count("stored", sorted(arrived - altered))
     proof.count("lost", lost)
-    proof.count("duplicates", compared.duplicates)
+    proof.count("duplicates", [*compared.duplicates, *conflicts])
     proof.count("altered", sorted(altered))
     proof.count("unknown", compared.unknown)
     return proof

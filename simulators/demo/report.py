@@ -9,6 +9,7 @@ from typing import Any
 from simulators.demo import figures
 from simulators.demo.figures import NightData
 from simulators.demo.proof import FAULTS
+from simulators.demo.summary import NOTES
 from simulators.demo.view import clock_text
 
 
@@ -124,7 +125,8 @@ def _ledger(summary: Mapping[str, Any]) -> str:
     rows.append(("the street", *total, *(_count(summary[name]) for name in FAULTS)))
     note = (
         "What each lamppost logged, as the simulator saw it, against the city store, "
-        "by node, epoch and sequence, byte for byte."
+        "by node, epoch and sequence, byte for byte. Duplicates: "
+        f"{NOTES['duplicates']}."
     )
     return _section("Ledger", ("lamppost", *columns), rows, words=(), note=note)
 

@@ -100,27 +100,3 @@ format = "text"
 
 {sections}
 """
-
-
-def fleet(broker_port: int, store: str, clock: SimClock) -> str:
-    """``lamplighter.toml``: the settings of the command line.
-
-    Args:
-        broker_port: of the broker on this machine.
-        store: URL of the city store.
-        clock: the street's.
-    """
-    return f"""\
-[broker]
-host = "127.0.0.1"
-port = {broker_port}
-
-[store]
-url = "{store}"
-
-[clock]
-source = "simulated"
-real_origin = {clock.real_origin_ns}
-street_origin = {float(clock.street_origin)}
-speed = {float(clock.speed)}
-"""

@@ -40,7 +40,7 @@ class Showing:
         while True:
             if loop.time() - counted > _COUNT_SECONDS:
                 counted = loop.time()
-                self._stored = await asyncio.to_thread(self._stage.stored_count)
+                self._stored = await asyncio.to_thread(self._stage.store.count)
             snapshot = self.snapshot()
             self._keep_liveliest(snapshot)
             self._show(snapshot)

@@ -3,24 +3,22 @@
 import asyncio
 import contextlib
 import shutil
-import sqlite3
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from fleet_cli.settings import BrokerSettings
+from simulators import city
 from simulators.demo import settings
 from simulators.demo.broker import Broker
 from simulators.demo.children import Child, Children
+from simulators.demo.citystore import CityStore, query
 from simulators.demo.commands import CommandLine, installed
 from simulators.demo.options import Options
-from simulators.demo.proof import Row
 from simulators.demo.releases import make_releases, release_file
 from simulators.demo.snapshot import Feed, Mood
 from simulators.demo.track import Track
 from simulators.demo.watch import Watch
-from simulators.ledger import Key
 from simulators.street import Street, StreetPlan
 
 # People walk in machine time, so few fit in an hour that passes in ten seconds; with as many as the
@@ -45,7 +43,7 @@ class Stage:
         watch: what gateways report.
         track: what lampposts logged.
         feed: events for the person watching.
-        store: file of the city store.
+        store: the city store, for the proof to read.
         complaints: what the simulated street says must not happen, and did.
     """
 
@@ -61,7 +59,7 @@ class Stage:
     watch: Watch
     track: Track
     feed: Feed
-    store: Path
+    store: CityStore
     complaints: list[str]
 
     @property
@@ -92,54 +90,9 @@ class Stage:
         """File of a signed release."""
         return release_file(self.folder, version)
 
-    def stored_count(self) -> int:
-        """Records in the city store; 0 while there is none."""
-        rows = self._query("SELECT count(*) FROM record")
-        return rows[0][0] if rows else 0
-
-    def stored_rows(self) -> list[Row]:
-        """Every record in the city store."""
-        return self._query("SELECT node, epoch, seq, body FROM record")
-
-    def conflicting_keys(self) -> list[Key]:
-        """Keys for which the store was sent two bodies."""
-        return self._query("SELECT DISTINCT node, epoch, seq FROM conflict")
-
-    def set_aside(self) -> dict[str, int]:
-        """Rows of the store's tables for what it could not take."""
-        counts = {"conflict": 0, "rejected": 0}
-        for table in counts:
-            rows = self._query(f"SELECT count(*) FROM {table}")  # noqa: S608 - our two words
-            counts[table] = rows[0][0] if rows else 0
-        return counts
-
     def gateway_tally(self) -> dict[str, int]:
         """The gateway's durable counters: added, sent, dropped, rejected, repeated, missed."""
-        return dict(_rows(self.folder / "gateway" / "gateway.db", "SELECT name, value FROM tally"))
-
-    def missing(self, keys: set[Key]) -> set[Key]:
-        """Those of ``keys`` that are not in the city store."""
-        return keys - set(self._query("SELECT node, epoch, seq FROM record"))
-
-    # The store is read as SQL and not through the code that wrote it: a proof ought not to lean on
-    # what it is to prove.
-    def _query(self, statement: str) -> list[Any]:
-        return _rows(self.store, statement)
-
-
-def _rows(file: Path, statement: str) -> list[Any]:
-    """Rows of a SQLite file that others write; none while it or its tables are not there yet."""
-    if not file.exists():
-        return []
-    with contextlib.closing(
-        sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=10)
-    ) as database:
-        try:
-            return database.execute(statement).fetchall()
-        except sqlite3.OperationalError as error:
-            if "no such table" in str(error):
-                return []
-            raise
+        return dict(query(self.folder / "gateway" / "gateway.db", "SELECT name, value FROM tally"))
 
 
 @contextlib.asynccontextmanager
@@ -201,7 +154,7 @@ def _stage(
 ) -> Stage:
     store = report / "city.db"
     desk = folder / "lamplighter.toml"
-    desk.write_text(settings.fleet(broker.port, f"sqlite:///{store}", street.clock))
+    desk.write_text(city.settings("127.0.0.1", broker.port, f"sqlite:///{store}", street.clock))
     cabinet = folder / "gateway.toml"
     cabinet.touch(mode=0o600)  # it holds the lampposts' keys
     cabinet.write_text(
@@ -236,7 +189,7 @@ def _stage(
         watch=watch,
         track=Track(street.ledger),
         feed=feed,
-        store=store,
+        store=CityStore(store),
         complaints=complaints,
     )
 

@@ -185,13 +185,19 @@ async def new_program(sunrise: float, stage: Stage, progress: Progress) -> str:
         stage.track.follow()
         return sum(stage.track.of(node).level in settings.NEW_LEVELS for node in stage.nodes)
 
-    # By daylight, on a machine so slow that the night is over, every program has the lamps off.
+    # By daylight every program has the lamps off: on a machine so slow that the night is over
+    # there is nothing left to wait for.
     await until(
         lambda: following() == len(stage.nodes) or stage.street.clock.street() > sunrise,
         progress,
         lambda: f"{following()} of {len(stage.nodes)} lamps follow it",
     )
-    return f"{seen}; {following()} lamps follow it"
+    if (count := following()) != len(stage.nodes):
+        raise StepFailed(
+            f"expected {len(stage.nodes)} lamps at a level of the new program before sunrise, "
+            f"got {count}; on a slow machine run it with more --seconds"
+        )
+    return f"{seen}; {count} lamps follow it"
 
 
 async def deaf_release(node: str, stage: Stage, progress: Progress) -> str:
@@ -264,7 +270,7 @@ async def morning(sunrise: float, stage: Stage, progress: Progress) -> str:
 async def stored(stage: Stage, keys: set[tuple[str, int, int]], progress: Progress) -> None:
     """Wait until the city store has every record of ``keys``."""
     missing = keys
-    while missing := await asyncio.to_thread(stage.missing, missing):
+    while missing := await asyncio.to_thread(stage.store.missing, missing):
         progress.detail = f"{len(missing)} records on their way"
         await asyncio.sleep(0.3)
 

@@ -10,6 +10,15 @@ from typing import Any
 from simulators.demo.night import LamppostNight, Series
 from simulators.demo.proof import FAULTS, Proof
 
+NOTES = {
+    "duplicates": "rows of the store beyond the first of their key, and deliveries of a key that "
+    "is stored with another body (these are set aside in its table conflict, and altered too); "
+    "a delivery repeated with the same body changes nothing and is not counted",
+    "altered": "keys stored, or delivered, with another body than the lamppost logged",
+    "unknown": "rows of the store that no lamppost announced to the simulator",
+}
+"""What the summary's counts mean."""
+
 
 @dataclass(frozen=True)
 class StepResult:
@@ -101,8 +110,14 @@ def _watt_hours(power: Series, start: float, end: float) -> float:
     return total
 
 
-def failures(proof: Proof, steps: Sequence[StepResult]) -> list[str]:
-    """What went wrong, one line each; empty when the night passed."""
+def failures(proof: Proof, steps: Sequence[StepResult], doubts: Sequence[str] = ()) -> list[str]:
+    """What went wrong, one line each; empty when the night passed.
+
+    Args:
+        proof: ledger against store.
+        steps: the script's results.
+        doubts: of :func:`simulators.demo.evidence.doubts`.
+    """
     said = [f"step {step.name}: {step.detail}" for step in steps if not step.passed]
     for name in FAULTS:
         count: int = getattr(proof.total, name)
@@ -113,7 +128,7 @@ def failures(proof: Proof, steps: Sequence[StepResult]) -> list[str]:
             said.append(f"{count} records {name} (node/epoch/sequence {first})")
     if not proof.total.produced:
         said.append("no lamppost logged any record, so nothing was proved")
-    return said
+    return [*said, *doubts]
 
 
 def build(
@@ -123,6 +138,7 @@ def build(
     used: Energy,
     lampposts: Sequence[Mapping[str, Any]],
     counters: Mapping[str, Any],
+    doubts: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The summary document.
 
@@ -133,9 +149,10 @@ def build(
         used: energy.
         lampposts: for each, its node, name, version, configuration, boots and the like.
         counters: of gateway, ingest, broker and children, as they say themselves.
+        doubts: why a clean ledger does not suffice, of :func:`simulators.demo.evidence.doubts`.
     """
     total = proof.total
-    why = failures(proof, steps)
+    why = failures(proof, steps, doubts)
     return {
         "produced": total.produced,
         "stored": total.stored,
@@ -145,6 +162,7 @@ def build(
         "unknown": total.unknown,
         "passed": not why,
         "failures": why,
+        "notes": NOTES,
         "night": {
             **asdict(span),
             "start": iso(span.start),

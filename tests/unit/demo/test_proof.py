@@ -1,3 +1,4 @@
+from protocol import records
 from simulators.demo.proof import prove
 from simulators.ledger import Ledger
 
@@ -48,11 +49,21 @@ def test_another_body_under_the_same_key_is_altered_and_not_stored() -> None:
     assert (proof.total.altered, proof.total.stored, proof.total.lost) == (1, 1, 0)
 
 
-def test_a_second_body_that_the_store_set_aside_counts_as_altered_once() -> None:
+def test_each_other_body_that_was_set_aside_is_a_duplicate_and_its_key_altered() -> None:
     ledger = ledger_of(2)
     conflicts = [(NODE, 1, 1), (NODE, 1, 1)]
     proof = prove(ledger, frozenset(ledger.records), rows_of(ledger), conflicts)
-    assert (proof.total.altered, proof.total.stored) == (1, 1)
+    assert (proof.total.altered, proof.total.stored, proof.total.duplicates) == (1, 1, 2)
+    assert not proof.total.clean
+
+
+def test_a_row_that_no_lamppost_announced_is_unknown_even_after_a_kill() -> None:
+    ledger = ledger_of(2)
+    ledger.killed(NODE)
+    body = records.encode(records.PEOPLE, 1_792_166_400, 900, 2, 1, 1000)
+    rows = [*rows_of(ledger), (NODE, 1, 2, body)]
+    proof = prove(ledger, frozenset(ledger.records), rows)
+    assert (proof.total.unknown, proof.total.stored) == (1, 2)
 
 
 def test_a_row_that_is_there_twice_is_a_duplicate() -> None:

@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 import pytest
 
 from simulators.demo import report, summary
+from simulators.demo.night import read_night
 from tests.unit.demo import nights
 
 
@@ -26,6 +27,7 @@ def test_the_summary_of_a_clean_night_has_passed_and_survives_json(tmp_path: Pat
     read = json.loads((tmp_path / "summary.json").read_text())
     assert read["passed"] is True
     assert read["failures"] == []
+    assert "another body" in read["notes"]["duplicates"]
     names = ("produced", "stored", "lost", "duplicates", "altered")
     assert [read[name] for name in names] == [10, 10, 0, 0, 0]
 
@@ -40,6 +42,21 @@ def test_a_failed_step_fails_the_night() -> None:
     made = document(passed=False)
     assert made["passed"] is False
     assert made["failures"] == ["step release: <b> of 2"]
+
+
+def test_a_doubt_fails_a_night_whose_ledger_and_steps_are_clean() -> None:
+    proof, steps = nights.proof(), nights.steps()
+    assert summary.failures(proof, steps) == []
+    assert summary.failures(proof, steps, ["it was silent"]) == ["it was silent"]
+    made = summary.build(nights.SPAN, proof, steps, nights.data().energy, [], {}, ["it was silent"])
+    assert (made["passed"], made["failures"]) == (False, ["it was silent"])
+
+
+def test_a_row_that_is_no_record_is_not_drawn() -> None:
+    node = next(iter(nights.NAMES))
+    rows = [*nights.bodies(), (node, b"x")]
+    drawn = read_night(rows, nights.NAMES, nights.START, nights.END)
+    assert drawn == nights.data().nights
 
 
 def test_energy_is_metered_between_sunset_and_sunrise_against_full_power() -> None:

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from protocol import records
 from simulators.ledger import Ledger
 
 NODE = "02a1b2c3d4e5"
 OTHER = "02a1b2c3d4e6"
+UNANNOUNCED = records.encode(records.PEOPLE, 1_792_166_400, 900, 2, 1, 1000)
 
 
 def filled(path: Path | None = None) -> Ledger:
@@ -48,11 +50,25 @@ def test_each_fault_is_found_and_named() -> None:
 def test_a_record_that_a_power_cut_kept_from_being_announced_is_not_made_up() -> None:
     ledger = filled()
     ledger.killed(NODE)
-    rows = [*ROWS, (NODE, 1, 4, b"on flash, not announced")]
+    rows = [*ROWS, (NODE, 1, 4, UNANNOUNCED)]
     comparison = ledger.compare(rows)
     assert comparison.exact
     assert (comparison.produced, comparison.stored) == (6, 6)
-    assert ledger.compare([*rows, (NODE, 1, 5, b"too many")]).unknown == [(NODE, 1, 5)]
+    assert ledger.compare([*rows, (NODE, 1, 5, UNANNOUNCED)]).unknown == [(NODE, 1, 5)]
+
+
+def test_what_a_killed_node_had_no_time_to_announce_is_a_record_or_made_up() -> None:
+    ledger = filled()
+    ledger.killed(NODE)
+    assert ledger.compare([*ROWS, (NODE, 1, 4, b"anything")]).unknown == [(NODE, 1, 4)]
+
+
+def test_where_no_node_is_killed_a_row_that_was_not_announced_is_made_up() -> None:
+    ledger = filled()
+    ledger.killed(NODE)
+    comparison = ledger.compare([*ROWS, (NODE, 1, 4, UNANNOUNCED)], allow_unannounced=False)
+    assert comparison.unknown == [(NODE, 1, 4)]
+    assert (comparison.produced, comparison.stored) == (5, 5)
 
 
 def test_one_number_for_two_records_is_an_error_that_shows_both() -> None:
