@@ -41,7 +41,7 @@ class GatewaySection(_Section):
 
     id: Name = Field(
         description="a name of 1 to 48 letters, digits, '.', '_' or '-', not "
-        f"{' or '.join(RESERVED)}"
+        f"{', '.join(RESERVED[:-1])} or {RESERVED[-1]}"
     )
     data_dir: Path = Field(description="a folder for the database and release images")
 

@@ -79,7 +79,7 @@ class Subscription:
         """Tell the gateways that this ingest's session is there, as long as the broker keeps it.
 
         They delete readings only while an ingest is given them. A clean stop leaves it said: the
-        session goes on holding messages, and when it expires, so does this.
+        session goes on holding messages. It ends when somebody retires the ingest.
 
         Raises:
             MqttError: the broker did not acknowledge it.

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 PREFIX = "lamplighter/v1"
 # Beside the gateways' own names in the first level.
-RESERVED = ("ingest", "releases")
+RESERVED = ("ingest", "releases", "rollouts")
 _LAMPPOST = re.compile(r"lamppost/([0-9a-f]{12})/(desired/configuration|desired/release|command)")
 
 

@@ -37,8 +37,9 @@ class Trial:
                 missing = self.missing() or self._confirm()
                 if missing and self._elapsed >= self._seconds() * 1000:
                     self._give_up(missing)
-            elif self._elapsed >= SETTLE_S * 1000 and not self._confirm():
-                # Not for the link to decide: a confirmed image stays, gateway or none.
+            elif self._elapsed >= SETTLE_S * 1000 and not (self._unfit() or self._confirm()):
+                # Not for the link to decide: a confirmed image stays, gateway or none. But one
+                # whose lamp fails keeps its count, so that the other slot gets its turn.
                 break
         while True:
             check_in()
@@ -46,15 +47,18 @@ class Trial:
 
     def missing(self) -> str:
         """What keeps the image from being confirmed, "" when nothing does."""
-        try:
-            failed = self._self_test()
-        except Exception as error:  # noqa: BLE001 - a self-test that raises has failed
-            failed = "%s: %s" % (type(error).__name__, error)
-        if failed:
-            return "self-test: %s" % failed
+        unfit = self._unfit()
+        if unfit:
+            return "self-test: %s" % unfit
         if not self._link_proof():
             return "no sealed request from the gateway within %d s" % self._seconds()
         return ""
+
+    def _unfit(self) -> str:
+        try:
+            return self._self_test()
+        except Exception as error:  # noqa: BLE001 - a self-test that raises has failed
+            return "%s: %s" % (type(error).__name__, error)
 
     def _confirm(self) -> str:
         """Confirm; "" or what went wrong."""

@@ -93,7 +93,7 @@ def test_a_good_file_loads_with_defaults(tmp_path: Path) -> None:
             'id = "cabinet-1"',
             'id = "cabinet/+"',
             "F: gateway.id = \"cabinet/+\": expected a name of 1 to 48 letters, digits, '.', '_' "
-            "or '-', not ingest or releases",
+            "or '-', not ingest, releases or rollouts",
         ),
         ('id = "cabinet-1"', 'id = "ingest"', 'F: gateway.id = "ingest": expected a name of'),
         ("[mqtt]", "[clock]\nsource='simulated'\n[mqtt]", "F: clock: a simulated clock needs"),

@@ -87,9 +87,20 @@ post.boot()
 manager = post.manager()
 tell("stops", manager.boot._state["stops"])
 trial.SETTLE_S = 0
+kept = []
+
+
+def ill_at_first():
+    kept.append(manager.boot._state["stops"])
+    return "" if len(kept) > 20 else "the lamp's task does not run"
+
+
 run(
     supervise(
-        trial.Trial(manager, broken, lambda: False, 0), lambda: not manager.boot._state["stops"]
+        trial.Trial(manager, ill_at_first, lambda: False, 0),
+        lambda: not manager.boot._state["stops"],
     )
 )
+assert kept == [kept[0]] * 21, "an ill application keeps its count"
+assert kept[0]
 tell("stops", manager.boot._state["stops"])
