@@ -14,8 +14,9 @@ from pathlib import Path
 
 from simulators.tools.errors import ToolError
 
-SUITE = "trixie"
-"""The Debian release packages are taken from: the first that carries MicroPython."""
+SUITES = ("trixie", "forky")
+"""The Debian releases packages are taken from, in this order: the first carries MicroPython, the
+next stands in while a mirror's copy of the first is in disorder."""
 
 LOADERS = {
     "amd64": "ld-linux-x86-64.so.2",
@@ -39,12 +40,14 @@ def host_architecture() -> str:
 class PrivateApt:
     """An apt of our own in ``folder``, pointed at the mirror that the host's apt is set up with.
 
+    It knows one suite and one architecture, so that disorder of another's lists does not matter.
     The package lists are fetched once, at the first download.
     """
 
-    def __init__(self, folder: Path, architectures: Sequence[str]) -> None:
+    def __init__(self, folder: Path, suite: str, architecture: str) -> None:
         self._folder = folder
-        self._architectures = tuple(architectures)
+        self._suite = suite
+        self._architecture = architecture
         self._ready = False
 
     def download(self, packages: Sequence[str], into: Path) -> list[Path]:
@@ -66,7 +69,7 @@ class PrivateApt:
         (self._folder / "status").touch()
         signed_by = f" signed-by={KEYRING}" if KEYRING.exists() else ""
         (self._folder / "sources.list").write_text(
-            f"deb [arch={','.join(self._architectures)}{signed_by}] {_mirror()} {SUITE} main\n"
+            f"deb [arch={self._architecture}{signed_by}] {_mirror()} {self._suite} main\n"
         )
         (self._folder / "apt.conf").write_text(self._configuration())
 
@@ -83,7 +86,8 @@ class PrivateApt:
             f'Dir::State "{here}/state";',
             f'Dir::State::status "{here}/status";',
             f'Dir::Cache "{here}/cache";',
-            "APT::Architectures { " + " ".join(f'"{a}";' for a in self._architectures) + " };",
+            f'APT::Architectures {{ "{self._architecture}"; }};',
+            f'APT::Architecture "{self._architecture}";',
             # As root, apt would download as a user who cannot read root's own cache folder.
             'APT::Sandbox::User "root";',
             'Acquire::GzipIndexes "true";',

@@ -17,7 +17,7 @@ from simulators.tools import debian
 from simulators.tools.cache import cache_folder, locked, whole_or_nothing
 from simulators.tools.errors import ToolError
 
-RECIPE = 1
+RECIPE = 2
 """Raised when the package lists below change: programs are then unpacked anew."""
 
 _PROBE_SECONDS = 60
@@ -44,6 +44,7 @@ class Program:
         on_path: its name on PATH, None where one on PATH is never the right one.
         architectures: for the host's architecture, the one to take.
         packages: the Debian packages it needs, itself first.
+        suites: the Debian releases that have them under these names, the preferred first.
         binary: the program inside its package.
         probe: given the command, returns the version, raises ToolError when it will not do.
     """
@@ -55,6 +56,7 @@ class Program:
     packages: tuple[str, ...]
     binary: str
     probe: Callable[[list[str]], str]
+    suites: tuple[str, ...] = debian.SUITES
 
 
 def _probe_micropython(bits: int, command: list[str]) -> str:
@@ -130,6 +132,7 @@ MOSQUITTO = Program(
     ),
     binary="usr/sbin/mosquitto",
     probe=_probe_mosquitto,
+    suites=debian.SUITES[:1],  # the next one's is built of other libraries
 )
 PROGRAMS = {program.name: program for program in (MICROPYTHON, MICROPYTHON32, MOSQUITTO)}
 
@@ -224,14 +227,43 @@ def fetch(programs: Iterable[Program], folder: Path | None = None) -> list[Path]
     if all(launcher.is_file() for launcher in launchers):
         return launchers
     with locked(folder), tempfile.TemporaryDirectory(prefix=".apt.", dir=folder) as private:
-        apt = debian.PrivateApt(Path(private), sorted({host, *(arch for _, arch in wanted)}))
+        apt = _Apts(Path(private))
         for (program, architecture), launcher in zip(wanted, launchers, strict=True):
             if not launcher.is_file():
                 _install(apt, program, architecture, launcher.parent.parent)
     return launchers
 
 
-def _install(apt: debian.PrivateApt, program: Program, architecture: str, target: Path) -> None:
+class _Apts:
+    """An apt for each suite and architecture, made when first asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._made: dict[tuple[str, str], debian.PrivateApt] = {}
+
+    def of(self, suite: str, architecture: str) -> debian.PrivateApt:
+        key = (suite, architecture)
+        if key not in self._made:
+            folder = self._folder / "-".join(key)
+            self._made[key] = debian.PrivateApt(folder, suite, architecture)
+        return self._made[key]
+
+
+def _install(apts: _Apts, program: Program, architecture: str, target: Path) -> None:
+    failures: list[str] = []
+    for suite in program.suites:
+        try:
+            _install_from(apts.of(suite, architecture), program, architecture, target)
+        except ToolError as error:
+            failures.append(f"{suite}: {error}")
+        else:
+            return
+    raise ToolError("; ".join(failures))
+
+
+def _install_from(
+    apt: debian.PrivateApt, program: Program, architecture: str, target: Path
+) -> None:
     with whole_or_nothing(target) as root:
         names = debian.unpack(apt, [f"{name}:{architecture}" for name in program.packages], root)
         (root / "packages.txt").write_text("\n".join([*names, ""]))
@@ -249,7 +281,7 @@ def _architecture(program: Program, host: str) -> str:
 
 
 def _launcher(folder: Path, program: Program, architecture: str) -> Path:
-    root = folder / f"{program.name}-{debian.SUITE}-{architecture}-{RECIPE}"
+    root = folder / f"{program.name}-{architecture}-{RECIPE}"
     return root / "bin" / program.name
 
 

@@ -231,13 +231,13 @@ def test_packages_come_from_the_mirror_apt_is_set_up_with(
 ) -> None:
     fake_apt(on_path, targets, tmp_path / "journal")
     (tmp_path / "apt").mkdir()
-    apt = debian.PrivateApt(tmp_path / "apt", ["amd64", "i386"])
+    apt = debian.PrivateApt(tmp_path / "apt", "trixie", "i386")
     files = apt.download(["b:i386", "a:i386"], tmp_path)
     assert [path.name for path in files] == ["a:i386.deb", "b:i386.deb"]
     configuration = (tmp_path / "journal.configuration").read_text()
     source = configuration.splitlines()[0]
-    assert source.startswith("deb [arch=amd64,i386")
-    assert source.endswith(f"] http://mirror.example/debian {debian.SUITE} main")
+    assert source.startswith("deb [arch=i386")
+    assert source.endswith("] http://mirror.example/debian trixie main")
     assert f'Dir::State "{tmp_path}/apt/state";' in configuration
     assert "proxy.example" in configuration, "the way to the network is the host's"
     assert "Post-Invoke" not in configuration, "the host's hooks are not run"
@@ -246,7 +246,7 @@ def test_packages_come_from_the_mirror_apt_is_set_up_with(
 def test_package_lists_are_fetched_once(on_path: WriteProgram, tmp_path: Path) -> None:
     fake_apt(on_path, [CURRENT], tmp_path / "journal")
     (tmp_path / "apt").mkdir()
-    apt = debian.PrivateApt(tmp_path / "apt", ["amd64"])
+    apt = debian.PrivateApt(tmp_path / "apt", "trixie", "amd64")
     apt.download(["a:amd64"], tmp_path)
     apt.download(["b:amd64"], tmp_path)
     assert (tmp_path / "journal").read_text().splitlines() == [
@@ -262,7 +262,7 @@ def test_host_without_a_debian_mirror_is_told_what_to_do(
 ) -> None:
     fake_apt(on_path, targets, tmp_path / "journal")
     with pytest.raises(ToolError, match="expected a Debian mirror among apt's sources"):
-        debian.PrivateApt(tmp_path / "apt", ["amd64"]).download(["a:amd64"], tmp_path)
+        debian.PrivateApt(tmp_path / "apt", "trixie", "amd64").download(["a:amd64"], tmp_path)
 
 
 def test_mirror_that_cannot_be_reached_leaves_nothing_and_says_what_apt_said(
