@@ -29,6 +29,12 @@ ENERGY = 4
 LAMP = 5
 EVENT = 6
 STATUS = 7
+CLIMATE = 8
+GAS = 9
+COUNTERS = 10
+FAULT = 11
+MEMORY = 12
+RESETS = 13
 
 _U8 = 0xFF
 _U16 = 0xFFFF
@@ -51,11 +57,14 @@ KINDS: "dict[int, tuple[str, tuple[tuple[str, str, int, int], ...]]]" = {
         (
             ("period", "s", 1, 86400),
             ("count", "samples", 1, _U16),
+            ("coverage", "per mille", 0, 1000),
             ("pm1", "0.1 ug/m3", 0, _U16),
             ("pm25", "0.1 ug/m3", 0, _U16),
             ("pm10", "0.1 ug/m3", 0, _U16),
             ("pm25_min", "0.1 ug/m3", 0, _U16),
             ("pm25_max", "0.1 ug/m3", 0, _U16),
+            ("pm25_corrected", "0.1 ug/m3", 0, _U16),
+            ("flags", "bits", 0, _U16),
         ),
     ),
     PEOPLE: (
@@ -103,6 +112,96 @@ KINDS: "dict[int, tuple[str, tuple[tuple[str, str, int, int], ...]]]" = {
             ("overwritten", "records", 0, _U32),
         ),
     ),
+    CLIMATE: (
+        "climate",
+        (
+            ("period", "s", 1, 86400),
+            ("count", "samples", 1, _U16),
+            ("temperature", "0.01 C", -10000, 10000),
+            ("humidity", "0.01 %", 0, 10000),
+            ("pressure", "Pa", 0, 200000),  # 0: the part does not measure it
+        ),
+    ),
+    GAS: (
+        "gas",
+        (
+            ("period", "s", 1, 86400),
+            ("count", "samples", 1, _U16),
+            ("coverage", "per mille", 0, 1000),
+            ("no2", "0.1 ppb", -32768, 32767),
+            ("no2_min", "0.1 ppb", -32768, 32767),
+            ("no2_max", "0.1 ppb", -32768, 32767),
+            ("flags", "bits", 0, _U16),
+        ),
+    ),
+    COUNTERS: (
+        "counters",
+        (
+            ("burn_minutes", "min", 0, _U32),
+            ("switch_on", "count", 0, _U32),
+        ),
+    ),
+    FAULT: (
+        "fault",
+        (
+            ("fault", "code", 0, _U8),
+            ("raised", "flag", 0, 1),
+            ("level", "%", 0, 100),
+            ("power", "0.1 W", 0, _U16),
+            ("expected", "0.1 W", 0, _U16),
+            ("voltage", "0.1 V", 0, _U16),
+        ),
+    ),
+    MEMORY: (
+        "memory",
+        (
+            ("heap_free", "bytes", 0, _U32),
+            ("heap_largest", "bytes", 0, _U32),
+            ("idf_free", "bytes", 0, _U32),
+            ("idf_largest", "bytes", 0, _U32),
+            ("idf_low", "bytes", 0, _U32),
+            ("flash_free", "bytes", 0, _U32),
+        ),
+    ),
+    RESETS: (
+        "resets",
+        (
+            ("power_on", "count", 0, _U32),
+            ("brown_out", "count", 0, _U32),
+            ("hard", "count", 0, _U32),
+            ("watchdog", "count", 0, _U32),
+            ("soft", "count", 0, _U32),
+            ("crashes", "count", 0, _U32),
+        ),
+    ),
+}
+
+# Data quality flags of AIR and GAS records: why a mean should be read with care.
+FLAG_LOW_COVERAGE = 1  # fewer than three quarters of the samples expected
+FLAG_FROZEN = 2  # the part said the same to the last digit for too long
+FLAG_OUT_OF_RANGE = 4  # samples beyond what the part can measure were left out
+FLAG_NO_HUMIDITY = 8  # corrected without a humidity, so not corrected
+FLAG_RESTARTED = 16  # the part started anew within the period
+FLAG_PART_FAULT = 32  # the part itself reports a fault (fan, laser)
+
+# Faults of a lamp (TALQ: lampFailure, lampUnexpectedOn, cyclingFailure, ...).
+FAULT_LAMP = 1
+FAULT_DAY_BURNER = 2
+FAULT_CYCLING = 3
+FAULT_DIMMING = 4
+FAULT_POWER_HIGH = 5
+FAULT_POWER_LOW = 6
+FAULT_RELAY = 7
+FAULT_SUPPLY = 8
+FAULTS = {
+    FAULT_LAMP: "lamp failure",
+    FAULT_DAY_BURNER: "day burner",
+    FAULT_CYCLING: "cycling",
+    FAULT_DIMMING: "dimming failure",
+    FAULT_POWER_HIGH: "power too high",
+    FAULT_POWER_LOW: "power too low",
+    FAULT_RELAY: "relay failure",
+    FAULT_SUPPLY: "supply loss",
 }
 
 # Reasons of a dimming level, from weakest to strongest (TALQ: default, program, sensor, override).
@@ -142,6 +241,17 @@ EVENT_OVERRIDE_SET = 14  # level
 EVENT_OVERRIDE_ENDED = 15  # level it had
 EVENT_REPLAY_REFUSED = 16  # refusals so far
 EVENT_LOG_FAILED = 17  # records that could not be written since the last such event
+EVENT_CRASHED = 18  # CRC-32 of the traceback, which CRASH has
+EVENT_SAFE_MODE = 19  # crashes in a row that led to it
+EVENT_FAIL_SAFE = 20  # rung of the ladder entered, 0 for none any more
+EVENT_FLASH_MENDED = 21  # what the boot stage had to mend, a code
+EVENT_FLASH_FULL = 22  # bytes free
+EVENT_LINK_CHOSEN = 23  # link code
+EVENT_KEY_CHANGED = 24  # key id now in force
+EVENT_SENSOR_SUSPECT = 25  # kind of record whose part babbles, freezes or lies out of range
+EVENT_BURN = 26  # seconds of commissioning burn begun
+EVENT_DELTA_REFUSED = 27  # refusal code; the whole image is asked for instead
+EVENT_MULTICAST_TAKEN = 28  # bytes received by multicast
 EVENTS = {
     EVENT_CLOCK_SET: "clock set",
     EVENT_CLOCK_STEPPED: "clock stepped",
@@ -160,6 +270,17 @@ EVENTS = {
     EVENT_OVERRIDE_ENDED: "override ended",
     EVENT_REPLAY_REFUSED: "replay refused",
     EVENT_LOG_FAILED: "log failed",
+    EVENT_CRASHED: "crashed",
+    EVENT_SAFE_MODE: "safe mode",
+    EVENT_FAIL_SAFE: "fail-safe",
+    EVENT_FLASH_MENDED: "flash mended",
+    EVENT_FLASH_FULL: "flash full",
+    EVENT_LINK_CHOSEN: "link chosen",
+    EVENT_KEY_CHANGED: "key changed",
+    EVENT_SENSOR_SUSPECT: "sensor suspect",
+    EVENT_BURN: "commissioning burn",
+    EVENT_DELTA_REFUSED: "delta refused",
+    EVENT_MULTICAST_TAKEN: "multicast taken",
 }
 
 

@@ -20,6 +20,9 @@ METER_RX = 16  # from the BL0942's TX, through the isolator
 BUS_TX = 17  # to the RS-485 transceiver, which turns direction by itself
 BUS_RX = 18  # from the RS-485 transceiver
 
+# Parts fitted, by the codes of the configuration's parts/ fields; what is not here is none.
+PARTS = {"output": 1, "air": 2, "people": 2, "meter": 2}
+
 DIMMING_HZ = 1000
 METER_BAUD = 4800
 BUS_BAUD = 115200
