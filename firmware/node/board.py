@@ -1,33 +1,21 @@
-"""The board "esp32s3-ref": which pin does what, and its peripherals, made when first asked for."""
+"""The board's peripherals, made when first asked for; which pin does what stands in pins."""
 
 import sys
 
 import machine
 
-BOARD = "esp32s3-ref"
+from . import pins
 
-# Pins of the ESP32-S3-WROOM-1. 0, 3, 45, 46 are strapping pins; 19, 20 are the USB console; 26 to
-# 37 serve flash and PSRAM: none of these is used.
-LAMP_DIMMING = 4  # PWM to the driver's dimming input; pulled up, so it is full on without us
-LAMP_RELAY = 5  # feeds the lamp driver, 1 = on; normally closed, so it is on without us
-SERVICE_SWITCH = 6  # to ground behind the door, 0 = closed
-I2C_SDA = 8  # VL53L1X
-I2C_SCL = 9  # VL53L1X
-PMS_TX = 10  # to the PMS5003's RX
-PMS_RX = 11  # from the PMS5003's TX
-METER_TX = 15  # to the BL0942's RX, through the isolator
-METER_RX = 16  # from the BL0942's TX, through the isolator
-BUS_TX = 17  # to the RS-485 transceiver, which turns direction by itself
-BUS_RX = 18  # from the RS-485 transceiver
-
-# Parts fitted, by the codes of the configuration's parts/ fields; what is not here is none.
-PARTS = {"output": 1, "air": 2, "people": 2, "meter": 2}
+# The light sensor's curve, see lamp.photocell.lux_of: an SFH 5711 has 10 uA for each tenfold light,
+# here through 39 kOhm, to 2.1 V at its brightest.
+PHOTOCELL_CURVE = (390, 0, 2400)
 
 DIMMING_HZ = 1000
 METER_BAUD = 4800
 BUS_BAUD = 115200
 PMS_BAUD = 9600
-I2C_HZ = 400_000
+RADAR_BAUD = 256_000
+I2C_HZ = 100_000  # SPS30 and SEN5x take no more
 WATCHDOG_MS = 30_000
 
 # A whole bus frame of 1200 bytes with its stuffing: neither a reply nor a request waits for us.
@@ -44,25 +32,84 @@ class Board:
         """PWM of the dimming input, at full light from its first moment."""
         return self._once(
             "pwm",
-            lambda: machine.PWM(machine.Pin(LAMP_DIMMING), freq=DIMMING_HZ, duty_u16=65535),
+            lambda: machine.PWM(machine.Pin(pins.LAMP_DIMMING), freq=DIMMING_HZ, duty_u16=65535),
         )
 
     def lamp_relay(self):
         """Pin of the lamp's relay, on from its first moment."""
-        return self._once("relay", lambda: machine.Pin(LAMP_RELAY, machine.Pin.OUT, value=1))
+        return self._once("relay", lambda: machine.Pin(pins.LAMP_RELAY, machine.Pin.OUT, value=1))
 
     def switch_closed(self) -> bool:
         """Whether the service switch is closed."""
         pin = self._once(
-            "switch", lambda: machine.Pin(SERVICE_SWITCH, machine.Pin.IN, machine.Pin.PULL_UP)
+            "switch", lambda: machine.Pin(pins.SERVICE_SWITCH, machine.Pin.IN, machine.Pin.PULL_UP)
         )
         return pin.value() == 0
 
-    def meter_uart(self):
-        """UART of the BL0942."""
+    def meter_uart(self, parity=None):
+        """UART of the BL0942 or, with parity 0 (even), the CSE7766."""
         return self._once(
             "meter",
-            lambda: machine.UART(0, METER_BAUD, tx=METER_TX, rx=METER_RX, rxbuf=128, timeout=0),
+            lambda: machine.UART(
+                pins.METER_UART,
+                METER_BAUD,
+                parity=parity,
+                tx=pins.METER_TX,
+                rx=pins.METER_RX,
+                rxbuf=128,
+                timeout=0,
+            ),
+        )
+
+    def pulse_pins(self):
+        """(CF, CF1, SEL) of the HLW8012 or BL0937."""
+        return self._once(
+            "pulses",
+            lambda: (
+                machine.Pin(pins.PULSE_CF, machine.Pin.IN),
+                machine.Pin(pins.PULSE_CF1, machine.Pin.IN),
+                machine.Pin(pins.PULSE_SEL, machine.Pin.OUT, value=0),
+            ),
+        )
+
+    def radar_uart(self):
+        """UART of the LD2410."""
+        return self._once(
+            "radar",
+            lambda: machine.UART(
+                pins.RADAR_UART,
+                RADAR_BAUD,
+                tx=pins.RADAR_TX,
+                rx=pins.RADAR_RX,
+                rxbuf=256,
+                timeout=0,
+            ),
+        )
+
+    def pir_pins(self):
+        """(A, B) of the PIR pair; pulled down, so a broken wire is nobody."""
+        return self._once(
+            "pirs",
+            lambda: (
+                machine.Pin(pins.PIR_A, machine.Pin.IN, machine.Pin.PULL_DOWN),
+                machine.Pin(pins.PIR_B, machine.Pin.IN, machine.Pin.PULL_DOWN),
+            ),
+        )
+
+    def dali_line(self):
+        """The DALI bus. Raises ImportError or OSError where the chip has no RMT for it."""
+        from esp32 import RMT
+
+        from .lamp.dalibus import Line
+
+        return self._once(
+            "dali",
+            lambda: Line(
+                RMT(
+                    pin=machine.Pin(pins.DALI_TX, machine.Pin.OUT, value=0), resolution_hz=1_000_000
+                ),
+                machine.Pin(pins.DALI_RX, machine.Pin.IN, machine.Pin.PULL_UP),
+            ),
         )
 
     def bus_uart(self):
@@ -70,22 +117,55 @@ class Board:
         return self._once(
             "bus",
             lambda: machine.UART(
-                1, BUS_BAUD, tx=BUS_TX, rx=BUS_RX, rxbuf=_BUS_BUFFER, txbuf=_BUS_BUFFER, timeout=0
+                pins.BUS_UART,
+                BUS_BAUD,
+                tx=pins.BUS_TX,
+                rx=pins.BUS_RX,
+                rxbuf=_BUS_BUFFER,
+                txbuf=_BUS_BUFFER,
+                timeout=0,
             ),
         )
 
     def pms_uart(self):
-        """UART of the PMS5003."""
+        """UART of the PMS5003, PMS3003 or SDS011."""
         return self._once(
             "pms",
-            lambda: machine.UART(2, PMS_BAUD, tx=PMS_TX, rx=PMS_RX, rxbuf=256, timeout=0),
+            lambda: machine.UART(
+                pins.PMS_UART, PMS_BAUD, tx=pins.PMS_TX, rx=pins.PMS_RX, rxbuf=256, timeout=0
+            ),
         )
 
     def i2c(self):
-        """I2C bus of the VL53L1X."""
+        """I2C bus of the VL53L1X, SPS30 or SEN5x, and BME280."""
         return self._once(
             "i2c",
-            lambda: machine.I2C(0, scl=machine.Pin(I2C_SCL), sda=machine.Pin(I2C_SDA), freq=I2C_HZ),
+            lambda: machine.I2C(
+                0, scl=machine.Pin(pins.I2C_SCL), sda=machine.Pin(pins.I2C_SDA), freq=I2C_HZ
+            ),
+        )
+
+    def radio(self):
+        """Bluetooth LE radio, not active yet."""
+        import bluetooth
+
+        return bluetooth.BLE()
+
+    def photocell_adc(self):
+        """ADC of the light sensor, 0 to 3.1 V."""
+        return self._once(
+            "photocell",
+            lambda: machine.ADC(machine.Pin(pins.PHOTOCELL), atten=machine.ADC.ATTN_11DB),
+        )
+
+    def gas_adcs(self):
+        """(working electrode, auxiliary electrode) of the NO2 pair, 0 to 3.1 V."""
+        return self._once(
+            "gas",
+            lambda: (
+                machine.ADC(machine.Pin(pins.GAS_WE), atten=machine.ADC.ATTN_11DB),
+                machine.ADC(machine.Pin(pins.GAS_AE), atten=machine.ADC.ATTN_11DB),
+            ),
         )
 
     def rtc(self):
@@ -116,5 +196,9 @@ class Board:
     def _once(self, name, make):
         made = self._made.get(name)
         if made is None:
-            made = self._made[name] = make()
+            try:
+                made = self._made[name] = make()
+            except TypeError:
+                # A pin or UART that is None: the configuration asks for a part without wires.
+                raise OSError("%s has no pins for %s" % (pins.BOARD, name)) from None
         return made

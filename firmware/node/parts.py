@@ -1,6 +1,6 @@
 """Which part is fitted where: the configuration says, else the board."""
 
-from . import board
+from . import pins
 
 # The first code of a field that is a part; below it 0 is the board's and 1 is none.
 NONE = 1
@@ -39,4 +39,4 @@ def fitted(settings, name) -> int:
 
     settings: `.values`, the effective configuration. (parts/output: PWM or DALI.)
     """
-    return settings.values["parts/" + name] or board.PARTS.get(name, NONE)
+    return settings.values["parts/" + name] or pins.PARTS.get(name, NONE)
