@@ -74,6 +74,8 @@ KINDS: "dict[int, tuple[str, tuple[tuple[str, str, int, int], ...]]]" = {
             ("towards", "people", 0, _U16),
             ("away", "people", 0, _U16),
             ("coverage", "per mille", 0, 1000),
+            ("counted", "people", 0, _U16),  # told apart; towards and away estimate all who came
+            ("flags", "bits", 0, _U16),
         ),
     ),
     ENERGY: (
@@ -120,6 +122,8 @@ KINDS: "dict[int, tuple[str, tuple[tuple[str, str, int, int], ...]]]" = {
             ("temperature", "0.01 C", -10000, 10000),
             ("humidity", "0.01 %", 0, 10000),
             ("pressure", "Pa", 0, 200000),  # 0: the part does not measure it
+            ("voc", "0.1 index", 0, 5000),  # the same; indices are 1 to 500
+            ("nox", "0.1 index", 0, 5000),
         ),
     ),
     GAS: (
@@ -176,13 +180,16 @@ KINDS: "dict[int, tuple[str, tuple[tuple[str, str, int, int], ...]]]" = {
     ),
 }
 
-# Data quality flags of AIR and GAS records: why a mean should be read with care.
+# Data quality flags of AIR, GAS and PEOPLE records: why a value should be read with care.
 FLAG_LOW_COVERAGE = 1  # fewer than three quarters of the samples expected
 FLAG_FROZEN = 2  # the part said the same to the last digit for too long
 FLAG_OUT_OF_RANGE = 4  # samples beyond what the part can measure were left out
 FLAG_NO_HUMIDITY = 8  # corrected without a humidity, so not corrected
 FLAG_RESTARTED = 16  # the part started anew within the period
 FLAG_PART_FAULT = 32  # the part itself reports a fault (fan, laser)
+FLAG_CROWDED = 64  # somebody was below for more than half the time: newcomers mostly estimated
+FLAG_NO_TEMPERATURE = 128  # corrected as if it were 20 C, without a temperature
+FLAG_NO_PM1 = 256  # the part does not measure PM1, which is 0
 
 # Faults of a lamp (TALQ: lampFailure, lampUnexpectedOn, cyclingFailure, ...).
 FAULT_LAMP = 1
@@ -312,6 +319,15 @@ def to_dict(data: "bytes | bytearray | memoryview") -> "dict[str, int | str]":
     for index in range(len(fields)):
         out[fields[index][0]] = values[index]
     return out
+
+
+def field(kind: int, name: str) -> int:
+    """Which of a record's values is the field `name`. Raises KeyError where there is none."""
+    fields = KINDS[kind][1]
+    for index in range(len(fields)):
+        if fields[index][0] == name:
+            return index
+    raise KeyError(name)
 
 
 def clamp(kind: int, values: "Sequence[int]") -> "list[int]":

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from simulators.clock import SimClock
-from simulators.parts import Air, Walker
+from simulators.parts import Air, Climate, Walker
 from simulators.world.light import daylight_lux, sun_elevation
 from simulators.world.pavement import Pavement
 from simulators.world.sources import (
@@ -17,6 +17,7 @@ from simulators.world.sources import (
     WeeklyAir,
     WeeklyPeople,
 )
+from simulators.world.weather import Weather, no2_of
 
 _PM1_SHARE = 0.7  # of PM2.5: neither recording has PM1
 _NOMINAL_VOLTS = 230.0
@@ -56,6 +57,7 @@ class World:
         self._longitude = longitude
         origin = float(clock.street_origin)
         self._people: PeopleSource = ReplayedPeople(people, origin) if people else WeeklyPeople()
+        self._weather = Weather(seed, origin)
         self._air: AirSource = ReplayedAir(air, origin) if air else WeeklyAir(seed, origin)
 
     def at_lamppost(self, number: int) -> "LamppostWorld":
@@ -68,7 +70,7 @@ class World:
             f"people {self._seed} {number}",
             self._crowd,
         )
-        return LamppostWorld(self.clock, self._air, pavement, f"{self._seed} {number}")
+        return LamppostWorld(self.clock, self._air, self._weather, pavement, f"{self._seed} {number}")
 
     def sun_elevation(self) -> float:
         """Degrees of the sun above the horizon now."""
@@ -87,9 +89,17 @@ class LamppostWorld:
         powered: False in a power cut.
     """
 
-    def __init__(self, clock: SimClock, air: AirSource, pavement: Pavement, seed: str) -> None:
+    def __init__(
+        self,
+        clock: SimClock,
+        air: AirSource,
+        weather: Weather,
+        pavement: Pavement,
+        seed: str,
+    ) -> None:
         self._clock = clock
         self._air = air
+        self._weather = weather
         self.pavement = pavement
         self.powered = True
         self._exposure = random.Random(f"exposure {seed}").uniform(0.9, 1.1)
@@ -104,6 +114,14 @@ class LamppostWorld:
         factor = self._exposure * max(0.5, 1 + 0.05 * self._local.at(now))
         pm25 *= factor
         return Air(pm25 * _PM1_SHARE, pm25, max(pm25, pm10 * factor))
+
+    def climate(self) -> Climate:
+        """Temperature, humidity and pressure."""
+        return self._weather.climate(self._clock.street())
+
+    def no2(self) -> float:
+        """Nitrogen dioxide, ppb."""
+        return no2_of(self.air().pm25)
 
     def walkers(self) -> Sequence[Walker]:
         """Everybody within reach now."""

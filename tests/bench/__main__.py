@@ -16,6 +16,7 @@ MEASUREMENTS = {
     "bus": "share of line time that carries records, 32 lampposts with a backlog",
     "gateway": "records a second from frames to committed, against raw sqlite3",
     "heap": "heap of a node after start and at the peak of an update, 32-bit interpreter",
+    "counting": "error of the footfall counter on crowds whose number is known",
     "lamp": "time from process start to lamp on",
 }
 

@@ -7,7 +7,7 @@ from protocol import records
 
 from ..drivers import vl53l1x
 from .health import Health
-from .passage import TOWARDS, A, B, Passage, Zone
+from .passage import A, B, Estimate, Passages, Zone
 from .pause import pause
 from .period import Period
 
@@ -17,6 +17,7 @@ _CENTRES = {A: 167, B: 231}
 _WIDTH = 8
 _HEIGHT = 16
 _SLOT_MS = 50  # a zone's turn
+_AGAIN_MS = 1000  # the lamp holds for seconds: so often it hears that somebody is still there
 # The longest a zone may go unseen without missing somebody who runs through it.
 _GAP_MS = 250
 
@@ -25,17 +26,21 @@ class PeopleSampler:
     """The task of the ranging sensor on `i2c`, looking straight down.
 
     A record says which share of its period was watched; a period not watched at all has no record.
+    settings: `.values`, of which people/period and people/factor are read. seen: called while
+    somebody is below, where the sensor serves the lamp as well; else None.
     """
 
     def __init__(self, i2c, clock, log, settings):
+        self._settings = settings
         self._sensor = vl53l1x.Vl53l1x(i2c)
         self._log = log
         self._health = Health(records.PEOPLE, log)
         self._period = Period(clock, settings, "people/period")
         self._began = time.ticks_ms()  # of the period, machine time
-        self._watched_ms = 0
-        self._towards = 0
-        self._away = 0
+        self._passages = Passages()
+        self.seen = None
+        self._told = self._began  # when it was called last, machine time
+        self._estimate = Estimate()
 
     @property
     def healthy(self):
@@ -60,7 +65,8 @@ class PeopleSampler:
     async def _count(self, check_in):
         """Look at the zones in turn until the sensor fails (OSError)."""
         zones = {A: Zone(), B: Zone()}
-        passage = Passage()
+        passages = self._passages
+        passages.reset()
         zone = A
         elapsed = 0
         last = turn = time.ticks_ms()
@@ -73,13 +79,14 @@ class PeopleSampler:
             last = now
             elapsed += gap
             if gap > _GAP_MS:
-                passage.reset()  # who was below may have gone, and somebody else have come
-            elif not passage.blocked:
-                self._watched_ms += gap
+                passages.reset()  # who was below may have gone, and somebody else have come
+                gap = 0
             occupied = zones[zone].look(result[0] == vl53l1x.VALID, result[1])
-            blocked = passage.blocked
-            self._add(passage.update(zone, occupied, elapsed))
-            if passage.blocked and not blocked:
+            if occupied and self.seen is not None:
+                self._tell(now)
+            blocked = passages.blocked
+            passages.update(zone, occupied, result[1], elapsed, gap)
+            if passages.blocked and not blocked:
                 zones[A].relearn()
                 zones[B].relearn()
             self._close()
@@ -90,11 +97,10 @@ class PeopleSampler:
                 turn = time.ticks_ms()
             await asyncio.sleep_ms(max(0, wait))
 
-    def _add(self, passed):
-        if passed == TOWARDS:
-            self._towards += 1
-        elif passed:
-            self._away += 1
+    def _tell(self, now):
+        if not 0 <= time.ticks_diff(now, self._told) < _AGAIN_MS:
+            self._told = now
+            self.seen()
 
     def _close(self):
         """Write the record of a period that is over, if any of it was watched."""
@@ -104,7 +110,22 @@ class PeopleSampler:
         now = time.ticks_ms()
         machine = max(1, time.ticks_diff(now, self._began))
         self._began = now
-        coverage = min(1000, self._watched_ms * 1000 // machine)
+        taken = self._passages.take()
+        coverage = min(1000, taken[4] * 1000 // machine)
+        towards, away, counted, share = self._estimate.people(
+            taken, self._settings.values["people/factor"]
+        )
         if coverage:
-            self._log.append(records.PEOPLE, lasted, self._towards, self._away, coverage)
-        self._watched_ms = self._towards = self._away = 0
+            self._log.append(
+                records.PEOPLE,
+                lasted,
+                towards,
+                away,
+                coverage,
+                counted,
+                self._flags(coverage, share),
+            )
+
+    def _flags(self, coverage, share):
+        flags = records.FLAG_LOW_COVERAGE if coverage < 750 else 0
+        return flags | records.FLAG_CROWDED if share < 500 else flags

@@ -2,7 +2,6 @@
 
 from protocol import configuration
 
-_FIELDS = {field[0]: (field[3], field[4], field[5]) for field in configuration.FIELDS}
 _LONGEST = 86400  # what a record can say
 
 
@@ -27,9 +26,11 @@ class Period:
     @property
     def length(self):
         """Seconds it should last; the default where the settings hold nothing usable."""
-        low, high, default = _FIELDS[self._name]
         length = self._settings.values.get(self._name)
-        return length if isinstance(length, int) and low <= length <= high else default
+        # The settings were validated: only what is no length at all is looked up.
+        if isinstance(length, int) and 0 < length <= _LONGEST:
+            return length
+        return configuration.defaults()[self._name]
 
     def over(self):
         """Whether it has lasted."""
