@@ -1,0 +1,1 @@
+"""Streets known from the literature, played with the node's own logic."""
