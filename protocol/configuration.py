@@ -243,7 +243,7 @@ FIELDS: "tuple[tuple[str, str, str, int, int, Any, str], ...]" = (
         500,
         2000,
         1000,
-        "People for each passage, counted by hand at the site: two in step side by side pass as one",
+        "People for each passage, counted by hand at the site: two side by side pass as one",
     ),
     ("energy/period", INTEGER, "s", 60, 3600, 900, "Period of energy records"),
     ("status/period", INTEGER, "s", 60, 86400, 900, "Period of status records"),

@@ -25,6 +25,10 @@ FROM_NODE = 1
 MAX_COUNTER = (1 << 40) - 1
 # What sealing adds to a message of 256 to 1199 bytes.
 OVERHEAD = 27
+# "Node id" in the nonce of a sealed broadcast.
+BROADCAST_ID = b"\xff" * 6
+FIRST_GROUP_KEY = 200
+LAST_GROUP_KEY = 207
 
 _PROTECTED = b"\xa1\x01\x0a"  # {1: 10}
 _EXTERNAL_AAD = b"lamplighter-1"
@@ -35,10 +39,15 @@ _PARTIAL_IV = 6
 _COUNTER_SIZE = 5
 
 
+def is_group_key(key_id: int) -> bool:
+    """Whether `key_id` is that of a key which a street's lampposts share for broadcasts."""
+    return FIRST_GROUP_KEY <= key_id <= LAST_GROUP_KEY
+
+
 def seal(
     key: "Buffer", key_id: int, node_id: "Buffer", direction: int, counter: int, plaintext: "Buffer"
 ) -> bytes:
-    """Seal `plaintext` for or from the lamppost `node_id` (6 bytes).
+    """Seal `plaintext` for or from the lamppost `node_id` (6 bytes, or BROADCAST_ID).
 
     key 16 bytes, key_id 1..255, direction TO_NODE or FROM_NODE, counter 0..2**40-1 never used
     before with this key and direction. Raises ProtocolError beyond these.

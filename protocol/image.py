@@ -26,10 +26,18 @@ TLV_SECURITY_COUNTER = 0x50
 # Ours, from the range MCUboot leaves to vendors; both protected.
 TLV_BOARD = 0x00A0  # board id as text: the hardware family the image is for
 TLV_PAYLOAD = 0x00A1  # CBOR, see `payload_description`
+TLV_DELTA = 0x00A2  # CBOR, see `delta_description`; only in a delta
 
 # Payload encodings.
 DEFLATE = "deflate"
+DELTA = "detools"  # a preface, then a detools sequential patch without compression, deflated
 PAYLOAD_WBITS = 10
+
+# A delta's payload begins with these, the image hash of its base and that of its result, so that
+# its first chunk tells who cannot use it. Two set bits after the first make a deflate block of the
+# reserved kind (RFC 1951, 3.2.3): no whole release begins like this.
+DELTA_MAGIC = b"FROM"
+DELTA_PREFACE = 68
 
 MAX_IMAGE_SIZE = 512 * 1024
 MAX_TLV_SIZE = 4096
@@ -96,16 +104,18 @@ def find(entries: "list[tuple[int, bytes]]", kind: int) -> "bytes | None":
     return found
 
 
-def payload_description(size: int, sha: bytes) -> bytes:
-    """TLV_PAYLOAD of a deflated ROMFS: `size` bytes and SHA-256 `sha` when inflated."""
-    return cbor.dumps({"enc": DEFLATE, "wbits": PAYLOAD_WBITS, "size": size, "sha": sha})
+def payload_description(size: int, sha: bytes, encoding: str = DEFLATE) -> bytes:
+    """TLV_PAYLOAD: `size` bytes and SHA-256 `sha` of the ROMFS that comes of the payload."""
+    return cbor.dumps({"enc": encoding, "wbits": PAYLOAD_WBITS, "size": size, "sha": sha})
 
 
-def parse_payload_description(data: "bytes | bytearray | memoryview") -> "tuple[int, bytes]":
-    """(size, sha) of the inflated payload. Raises ProtocolError for another encoding or window."""
+def parse_payload_description(
+    data: "bytes | bytearray | memoryview", encoding: str = DEFLATE
+) -> "tuple[int, bytes]":
+    """(size, sha) of the ROMFS. Raises ProtocolError for another encoding or window."""
     body = cbor.loads(data)
-    if not isinstance(body, dict) or body.get("enc") != DEFLATE:
-        raise ProtocolError("image: payload encoding must be deflate")
+    if not isinstance(body, dict) or body.get("enc") != encoding:
+        raise ProtocolError("image: payload encoding must be " + encoding)
     if body.get("wbits") != PAYLOAD_WBITS:
         raise ProtocolError("image: payload window must be %d bits" % PAYLOAD_WBITS)
     size = body.get("size")
@@ -115,3 +125,46 @@ def parse_payload_description(data: "bytes | bytearray | memoryview") -> "tuple[
     if not isinstance(sha, bytes) or len(sha) != 32:
         raise ProtocolError("image: payload digest must be 32 bytes")
     return size, sha
+
+
+def delta_preface(base_hash: bytes, result_hash: bytes) -> bytes:
+    """How a delta's payload begins: image hashes (32 bytes each) of its base and of its result."""
+    return DELTA_MAGIC + base_hash + result_hash
+
+
+def parse_delta_preface(
+    data: "bytes | bytearray | memoryview",
+) -> "tuple[bytes, bytes] | None":
+    """(base hash, result hash) of the payload beginning at data[0], None when it is no delta."""
+    if len(data) < DELTA_PREFACE or bytes(data[: len(DELTA_MAGIC)]) != DELTA_MAGIC:
+        return None
+    return bytes(data[4:36]), bytes(data[36:DELTA_PREFACE])
+
+
+def delta_description(
+    base_hash: bytes, base_size: int, base_sha: bytes, result_hash: bytes, result_file: bytes
+) -> bytes:
+    """TLV_DELTA.
+
+    base_hash, result_hash: MCUboot hashes of the whole releases; base_size, base_sha: bytes and
+    SHA-256 of the base's ROMFS; result_file: SHA-256 of the result's signed image file.
+    """
+    return cbor.dumps(
+        {"b": base_hash, "n": base_size, "s": base_sha, "r": result_hash, "f": result_file}
+    )
+
+
+def parse_delta_description(
+    data: "bytes | bytearray | memoryview",
+) -> "tuple[bytes, int, bytes, bytes, bytes]":
+    """(base hash, base size, base sha, result hash, result file). Raises ProtocolError."""
+    body = cbor.loads(data)
+    if not isinstance(body, dict):
+        raise ProtocolError("image: the delta's description must be a map")
+    for key in ("b", "s", "r", "f"):
+        if not isinstance(body.get(key), bytes) or len(body[key]) != 32:
+            raise ProtocolError("image: delta field %s must be 32 bytes" % key)
+    size = body.get("n")
+    if not isinstance(size, int) or not 0 < size <= 2 * MAX_IMAGE_SIZE:
+        raise ProtocolError(f"image: delta base of {size!r} bytes")
+    return body["b"], size, body["s"], body["r"], body["f"]

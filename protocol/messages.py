@@ -20,11 +20,22 @@ LAMP = 2
 IDENTIFY = 3
 SEALED = 4
 STATUS = 5
+CRASH = 6
+MULTICAST = 7  # bodies in multicast.py
+KEYS = 9  # bodies in keyring.py
+PRESENCE = 8
+LINKS = 10
 
 # What fits a sealed reply in one bus frame (busframe.MAX_PAYLOAD) beside headers, seal and keys.
 MAX_RECORD_BYTES = 1024
 MAX_LAMP_SECONDS = 604800
 MAX_IDENTIFY_SECONDS = 600
+MAX_PRESENCE_SECONDS = 3600
+# A lamp request's groups: bit 0 is group 1. All bits are every lamppost, in a group or in none.
+ALL_GROUPS = 0xFFFF
+
+# Links by their code in STATUS and LINKS, in order of preference.
+LINK_NAMES = ("none", "bus", "lan", "ble")
 
 _U32 = 0xFFFFFFFF
 
@@ -86,14 +97,31 @@ def parse_readings_request(
 
 
 def readings_reply(
-    epoch: int, sequence: int, records: "list[bytes]", waiting: int, generation: int, level: int
+    epoch: int,
+    sequence: int,
+    records: "list[bytes]",
+    waiting: int,
+    generation: int,
+    level: int,
+    sightings: int = 0,
 ) -> "dict[str, Any]":
     """Consecutive `records` (bytes each) of one epoch, the first at `sequence`.
 
     waiting: records after these; generation: counts changes that STATUS would show; level: dimming
-    level now, 0..100 %.
+    level now, 0..100 %; sightings: how often its own presence sensor saw somebody since start, for
+    whoever tells the neighbours.
     """
-    return {"e": epoch, "s": sequence, "r": records, "b": waiting, "g": generation, "l": level}
+    body: dict[str, Any] = {
+        "e": epoch,
+        "s": sequence,
+        "r": records,
+        "b": waiting,
+        "g": generation,
+        "l": level,
+    }
+    if sightings:
+        body["p"] = sightings
+    return body
 
 
 def parse_readings_reply(body: "dict[str, Any]") -> "tuple[int, int, list[bytes], int, int, int]":
@@ -111,6 +139,11 @@ def parse_readings_reply(body: "dict[str, Any]") -> "tuple[int, int, list[bytes]
     )
 
 
+def parse_sightings(body: "dict[str, Any]") -> int:
+    """How often the lamppost of a readings reply saw somebody since its start."""
+    return _integer(body, "p", 0, _U32) if "p" in body else 0
+
+
 def acknowledge_request(epoch: int, sequence: int) -> "dict[str, Any]":
     """The node may forget everything up to and including (epoch, sequence)."""
     return {"e": epoch, "s": sequence}
@@ -121,11 +154,20 @@ def parse_acknowledge_request(body: "dict[str, Any]") -> "tuple[int, int]":
     return _integer(body, "e", 0, _U32), _integer(body, "s", 0, _U32)
 
 
-def lamp_request(level: "int | None", seconds: int = 0) -> "dict[str, Any]":
-    """Override the lamp at `level` (0..100 %) for `seconds` (1..604800); None ends an override."""
-    if level is None:
-        return {"l": None}
-    return {"l": level, "x": seconds}
+def lamp_request(
+    level: "int | None", seconds: int = 0, why: int = 0, groups: int = 0
+) -> "dict[str, Any]":
+    """Override the lamp at `level` (0..100 %) for `seconds` (1..604800); None ends an override.
+
+    why: code of who asks for it, 0..255, 0 not told; shown while it lasts. groups: mask of the
+    groups that are to obey (1..0xFFFF, see ALL_GROUPS), for a broadcast; 0 is who receives it.
+    """
+    body: dict[str, Any] = {"l": None} if level is None else {"l": level, "x": seconds}
+    if why:
+        body["q"] = why
+    if groups:
+        body["g"] = groups
+    return body
 
 
 def parse_lamp_request(body: "dict[str, Any]") -> "tuple[int | None, int]":
@@ -135,14 +177,99 @@ def parse_lamp_request(body: "dict[str, Any]") -> "tuple[int | None, int]":
     return _integer(body, "l", 0, 100), _integer(body, "x", 1, MAX_LAMP_SECONDS)
 
 
-def lamp_reply(level: int, reason: int, wanted: int) -> "dict[str, Any]":
-    """Dimming level now and wanted (0..100 %), and the reason code (records.REASONS)."""
-    return {"l": level, "q": reason, "w": wanted}
+def parse_lamp_options(body: "dict[str, Any]") -> "tuple[int, int]":
+    """(why, groups) of a lamp request, 0 for what it does not say."""
+    why = _integer(body, "q", 0, 255) if "q" in body else 0
+    return why, _integer(body, "g", 1, ALL_GROUPS) if "g" in body else 0
+
+
+def in_groups(member: int, mask: int) -> bool:
+    """Whether a lamppost in groups `member` (lamp/groups) is meant by the `mask` of a request."""
+    return mask in (0, ALL_GROUPS) or bool(member & mask)
+
+
+def lamp_reply(
+    level: int, reason: int, wanted: int, why: int = 0, left: int = 0
+) -> "dict[str, Any]":
+    """Dimming level now and wanted (0..100 %), and the reason code (records.REASONS).
+
+    While an override stands: why, as its request had it, and the seconds it has left.
+    """
+    body: dict[str, Any] = {"l": level, "q": reason, "w": wanted}
+    if left:
+        body["o"] = why
+        body["x"] = left
+    return body
 
 
 def parse_lamp_reply(body: "dict[str, Any]") -> "tuple[int, int, int]":
     """(level, reason, wanted)."""
     return _integer(body, "l", 0, 100), _integer(body, "q", 0, 255), _integer(body, "w", 0, 100)
+
+
+def parse_lamp_override(body: "dict[str, Any]") -> "tuple[int, int] | None":
+    """(why, seconds left) of the override that a lamp reply tells of, None without one."""
+    if "x" not in body:
+        return None
+    return _integer(body, "o", 0, 255), _integer(body, "x", 1, MAX_LAMP_SECONDS)
+
+
+def presence_request(seconds: int = 0, addresses: bytes = b"") -> "dict[str, Any]":
+    """Somebody is near, or soon will be: count as seen for `seconds` (1..3600).
+
+    seconds 0: for the lamppost's own presence/hold. addresses: bus addresses of the lampposts that
+    are meant, a byte each, so that one broadcast lights several; b"" is whoever receives it.
+    """
+    body: dict[str, Any] = {}
+    if seconds:
+        body["d"] = seconds
+    if addresses:
+        body["a"] = addresses
+    return body
+
+
+def parse_presence_request(body: "dict[str, Any]") -> "tuple[int, bytes]":
+    """(seconds or 0, addresses or b"")."""
+    seconds = _integer(body, "d", 1, MAX_PRESENCE_SECONDS) if "d" in body else 0
+    if "a" not in body:
+        return seconds, b""
+    addresses = body["a"]
+    if not isinstance(addresses, bytes) or not 0 < len(addresses) <= 255:
+        raise _wrong("a", "1 to 255 bytes", addresses)
+    return seconds, addresses
+
+
+def crash_request(clear: bool = False, leave: bool = False) -> "dict[str, Any]":
+    """Of a CRASH write: clear the last crash's text; leave safe mode, by a restart."""
+    return {"c": clear, "s": leave}
+
+
+def parse_crash_request(body: "dict[str, Any]") -> "tuple[bool, bool]":
+    """(clear, leave safe mode)."""
+    out: list[bool] = []
+    for key in ("c", "s"):
+        value = body.get(key, False)
+        if value is not True and value is not False:
+            raise _wrong(key, "true or false", value)
+        out.append(value)
+    return out[0], out[1]
+
+
+def crash_reply(text: str, crc: int, crashes: int, safe: int) -> "dict[str, Any]":
+    """How the last crash ended (a traceback, its last 600 bytes; "" for none), CRC-32 of that.
+
+    crashes: so far; safe: stops in a row that led to safe mode, 0 outside it.
+    """
+    return {"t": text, "h": crc, "n": crashes, "s": safe}
+
+
+def parse_crash_reply(body: "dict[str, Any]") -> "tuple[str, int, int, int]":
+    """(text, crc, crashes, safe)."""
+    text = body.get("t")
+    if not isinstance(text, str) or len(text) > 600:
+        raise _wrong("t", "text of at most 600 characters", text)
+    crc, crashes = _integer(body, "h", 0, _U32), _integer(body, "n", 0, _U32)
+    return text, crc, crashes, _integer(body, "s", 0, _U32)
 
 
 def identify_request(seconds: int) -> "dict[str, Any]":
@@ -201,6 +328,9 @@ _STATUS: "tuple[tuple[str, Any, str], ...]" = (
     ("rs", (0, _U32), "task_restarts"),
     ("ov", (0, _U32), "overwritten"),
     ("g", (0, _U32), "generation"),
+    ("lk", (0, 255), "link"),
+    ("lw", str, "link_reason"),
+    ("sm", bool, "safe_mode"),
 )
 
 
@@ -210,10 +340,16 @@ def status_reply(values: "dict[str, Any]") -> "dict[str, Any]":
 
 
 def parse_status(body: "dict[str, Any]") -> "dict[str, Any]":
-    """The STATUS reply with long names: id, board, version, slot, hash, confirmed, ..."""
+    """The STATUS reply with long names: id, board, version, slot, hash, confirmed, ...
+
+    link (LINK_NAMES) and link_reason are 0 and "", safe_mode is False, from a release that does
+    not tell them.
+    """
     out: dict[str, Any] = {}
     for key, kind, name in _STATUS:
-        if kind is str:
+        if key in ("lk", "lw", "sm") and key not in body:
+            out[name] = "" if kind is str else False if kind is bool else 0
+        elif kind is str:
             out[name] = _text(body, key)
         elif kind is bool:
             value = body.get(key)
@@ -225,6 +361,48 @@ def parse_status(body: "dict[str, Any]") -> "dict[str, Any]":
         else:
             out[name] = _integer(body, key, kind[0], kind[1])
     return out
+
+
+def links_reply(
+    chosen: int, reason: str, links: "list[tuple[int, bool, int, int, int, int, str]]"
+) -> "dict[str, Any]":
+    """The LINKS reply: code of the link chosen, why, and a row for each link that the node has.
+
+    (code, whether it is up, seconds since a sealed request came by it or -1, messages refused,
+    requests answered, RSSI in dBm or 0, why it is not up or "").
+    """
+    return {"c": chosen, "w": reason, "l": [list(link) for link in links]}
+
+
+def parse_links_reply(
+    body: "dict[str, Any]",
+) -> "tuple[int, str, list[tuple[int, bool, int, int, int, int, str]]]":
+    """(chosen, reason, links) as `links_reply` takes them."""
+    rows = body.get("l")
+    if not isinstance(rows, list) or len(rows) > 8:
+        raise _wrong("l", "a list of at most 8 links", rows)
+    links: list[tuple[int, bool, int, int, int, int, str]] = []
+    for row in rows:
+        if not isinstance(row, list) or len(row) != 7:
+            raise _wrong("l", "lists of 7 values", row)
+        named: dict[str, Any] = {}
+        for index in range(7):
+            named["l%d" % index] = row[index]
+        up = named["l1"]
+        if up is not True and up is not False:
+            raise _wrong("l1", "true or false", up)
+        links.append(
+            (
+                _integer(named, "l0", 1, 255),
+                up,
+                _integer(named, "l2", -1, _U32),
+                _integer(named, "l3", 0, _U32),
+                _integer(named, "l4", 0, _U32),
+                _integer(named, "l5", -200, 0),
+                _text(named, "l6"),
+            )
+        )
+    return _integer(body, "c", 0, 255), _text(body, "w"), links
 
 
 def _integer(body: "dict[str, Any]", key: str, low: int, high: int) -> int:

@@ -91,6 +91,7 @@ KINDS: "dict[int, tuple[str, tuple[tuple[str, str, int, int], ...]]]" = {
     LAMP: (
         "lamp",
         (
+            # As commanded: the driver's share (virtual output, constant light) is not in them.
             ("level", "%", 0, 100),
             ("reason", "code", 0, _U8),
             ("wanted", "%", 0, 100),
@@ -191,7 +192,8 @@ FLAG_CROWDED = 64  # somebody was below for more than half the time: newcomers m
 FLAG_NO_TEMPERATURE = 128  # corrected as if it were 20 C, without a temperature
 FLAG_NO_PM1 = 256  # the part does not measure PM1, which is 0
 
-# Faults of a lamp (TALQ: lampFailure, lampUnexpectedOn, cyclingFailure, ...).
+# Faults of a lamp (TALQ: lampFailure, lampUnexpectedOn, cyclingFailure, ...). A BOOT record ends
+# all that stand: what is still wrong after a start is raised again.
 FAULT_LAMP = 1
 FAULT_DAY_BURNER = 2
 FAULT_CYCLING = 3
@@ -250,7 +252,9 @@ EVENT_REPLAY_REFUSED = 16  # refusals so far
 EVENT_LOG_FAILED = 17  # records that could not be written since the last such event
 EVENT_CRASHED = 18  # CRC-32 of the traceback, which CRASH has
 EVENT_SAFE_MODE = 19  # crashes in a row that led to it
-EVENT_FAIL_SAFE = 20  # rung of the ladder entered, 0 for none any more
+# Rung of the ladder entered: 2 the photocell instead of the clock, 3 no clock, 4 no configuration,
+# 5 a configuration that makes no sense; 0 for none any more.
+EVENT_FAIL_SAFE = 20
 EVENT_FLASH_MENDED = 21  # what the boot stage had to mend, a code
 EVENT_FLASH_FULL = 22  # bytes free
 EVENT_LINK_CHOSEN = 23  # link code

@@ -55,7 +55,7 @@ def test_to_dict_names_the_fields():
 
 def test_any_bytes_give_a_record_or_a_protocol_error():
     random = Random(17)
-    good = records.encode(records.PEOPLE, NOW, 300, 4, 5, 1000)
+    good = records.encode(records.PEOPLE, NOW, 300, 4, 5, 1000, 9, 0)
     accepted = 0
     for _ in range(2000):
         data = bytearray(good)

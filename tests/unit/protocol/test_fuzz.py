@@ -190,7 +190,9 @@ def test_any_values_are_a_configuration_or_explained(value: object) -> None:
     if not problems:
         assert isinstance(value, dict)
         document = configuration.document(1, value)
-        assert configuration.parse_document(document) == (1, value)
+        version, told = configuration.parse_document(document)
+        assert version == 1
+        assert configuration.effective(told) == configuration.effective(value)
 
 
 @given(st.binary(max_size=120))

@@ -1,5 +1,7 @@
 """Our framing against the libraries that field engineers' clients are made with."""
 
+from typing import Any
+
 import cbor2
 import jsonschema
 import pytest
@@ -55,6 +57,12 @@ def test_the_json_schema_agrees_with_the_validation() -> None:
             continue
         for value, fine in ((low, True), (high, True), (low - 1, False), (high + 1, False)):
             assert validator.is_valid({name: value}) is fine
-            assert (configuration.validate({name: value}) == []) is fine
+            assert (configuration.field_problems(name, value) == []) is fine
     assert not validator.is_valid({"no/such": 1})
     assert not validator.is_valid({"lamp/program": [[0, 0]]})
+    full: dict[str, Any] = {"lamp/programs": [[[5, 0, 1]]], "lamp/calendar": [[1, 1224, 106, 1]]}
+    assert validator.is_valid(full)
+    assert configuration.validate(full) == []
+    for wrong in ({"lamp/programs": [[]]}, {"lamp/calendar": [[0, 0, 0, 0]]}):
+        assert not validator.is_valid(wrong)
+        assert configuration.validate(wrong) != []
