@@ -19,11 +19,14 @@ Every model is given the two clocks as callables: *machine seconds*, never scale
 measuring times, and *street seconds* (UTC epoch), in which energy adds up. What surrounds it comes
 from a :class:`~simulators.parts.surroundings.Surroundings`. Each can fail as the part does:
 ``absent`` (a broken wire: it hears and says nothing) and ``brown_out()`` (its supply dipped:
-power-on state, nothing remembered).
+power-on state, nothing remembered). Parts that measure the air also have ``babbling`` (bytes
+without sense), ``frozen`` (the same measurement again and again, until it is restarted) and
+``lying`` (what it says whatever the air is).
 """
 
 from simulators.parts.surroundings import (
     Air,
+    Climate,
     Clock,
     NoAcknowledge,
     SteadySurroundings,
@@ -34,6 +37,7 @@ from simulators.parts.surroundings import (
 
 __all__ = [
     "Air",
+    "Climate",
     "Clock",
     "NoAcknowledge",
     "SteadySurroundings",

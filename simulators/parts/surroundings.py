@@ -20,6 +20,14 @@ class Air(NamedTuple):
     pm10: float
 
 
+class Climate(NamedTuple):
+    """The air itself: temperature in C, relative humidity in %, pressure in Pa."""
+
+    temperature: float
+    humidity: float
+    pressure: float
+
+
 class Walker(NamedTuple):
     """Somebody on the pavement.
 
@@ -38,6 +46,14 @@ class Surroundings(Protocol):
 
     def air(self) -> Air:
         """The air at its inlet."""
+        ...
+
+    def climate(self) -> Climate:
+        """Temperature, humidity and pressure."""
+        ...
+
+    def no2(self) -> float:
+        """Nitrogen dioxide in ppb."""
         ...
 
     def walkers(self) -> Sequence[Walker]:
@@ -72,12 +88,22 @@ class SteadySurroundings:
     """Surroundings that are whatever was last put in: for benches and tests."""
 
     particles: Air = field(default_factory=lambda: Air(4.0, 8.0, 12.0))
+    weather: Climate = field(default_factory=lambda: Climate(12.0, 70.0, 101_300.0))
+    nitrogen_dioxide: float = 20.0
     people: list[Walker] = field(default_factory=list[Walker])
     volts: float = 230.0
 
     def air(self) -> Air:
         """See :class:`Surroundings`."""
         return self.particles
+
+    def climate(self) -> Climate:
+        """See :class:`Surroundings`."""
+        return self.weather
+
+    def no2(self) -> float:
+        """See :class:`Surroundings`."""
+        return self.nitrogen_dioxide
 
     def walkers(self) -> Sequence[Walker]:
         """See :class:`Surroundings`."""

@@ -21,7 +21,9 @@ def test_parsers_read_captured_frames_and_survive_any_bytes(
     ).splitlines()
 
     known = [captures.decoded(frame) for frame in frames]
-    assert said[:-2] == [f"{one.pm01:.0f} {one.pm25:.0f} {one.pm10:.0f}" for one in known]
+    assert said[:-2] == [
+        f"{one.pm01:.0f} {one.pm25:.0f} {one.pm10:.0f} {one.raw25:.0f}" for one in known
+    ]
     assert said[-2:] == [f"captured {len(frames)} 0 0", "fuzzed"]
 
 
@@ -29,7 +31,7 @@ def test_samplers_log_notice_dead_parts_and_take_them_back(micropython: Interpre
     said = micropython.run(SCRIPTS / "samplers.py", path=[REPOSITORY], heap="192K").splitlines()
 
     words = {line.split()[0]: line.split()[1:] for line in said}
-    assert words["air"][2:] == ["40", "80", "120", "80", "80"]
+    assert words["air"][3:] == ["40", "80", "120", "80", "80", "80", "0"]
     assert words["people"][1:3] == ["0", "0"]
     assert int(words["people"][3]) > 500
     assert words["energy"][2:] == ["2300", "261", "600"]

@@ -22,8 +22,8 @@ _DECIVOLT = (1000, 1588334)
 _MILLIAMPERE = (10000, 2512135)
 # WATT of 1 W: 3537 * 0.261470 / 1.218^2 = 623.394.
 _DECIWATT = (10000, 623394)
-# One count: 419430.4 / 623.394 Ws = 672.816 Ws = 186894 uWh.
-MICROWATTHOURS = 186894
+# One count: 1638.4 * 256 / 623.3942 Ws.
+MICROJOULES = 672_817_729
 
 
 def command(address=0):
@@ -64,7 +64,17 @@ def _scaled(counts, scale):
 
 
 class Bl0942:
-    """The meter on a UART: `uart` has `any()`, `read(n)` and `write(data)` that do not wait."""
+    """The meter on a UART: `uart` has `any()`, `read(n)` and `write(data)` that do not wait.
+
+    wrap: counts after which its counter begins again. unit: uJ per count. keeps: whether the
+    counter outlives a restart of the node.
+    """
+
+    wrap = COUNTER
+    unit = MICROJOULES
+    keeps = True
+    patience = 3
+    rest_ms = 60000
 
     def __init__(self, uart, address=0):
         self._uart = uart
@@ -79,7 +89,9 @@ class Bl0942:
             if not self._uart.any():
                 break
             self._uart.read(64)
-        self._held = bytearray()
+        if self._held:
+            self.rejected += 1  # a reply that never came to its end
+            self._held = bytearray()
         self._uart.write(command(self._address))
 
     def poll(self):

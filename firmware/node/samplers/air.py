@@ -1,114 +1,103 @@
-"""Particulate matter: means over the air period, from a sensor that sends about once a second."""
-
-import asyncio
-import time
+"""Particulate matter: means over the air period, raw and corrected."""
 
 from protocol import records
 
-from ..drivers.pms5003 import Pms5003
-from .health import Health
-from .pause import pause
-from .period import Period
+from .parttask import PartTask
 
-_POLL_MS = 100
-_WARM_MS = 30000  # machine time after waking until fan and laser have settled
-_SILENT_MS = 5000  # five frames missed
-_BETWEEN_MS = 60  # between two commands; the manual asks for 50
+NO_CORRECTION = 0
+EPA = 1
+KAPPA_KOEHLER = 2
 
-
-class Means:
-    """Sums of one period: mean, least and greatest, in integers."""
-
-    def __init__(self):
-        self.clear()
-
-    def clear(self):
-        """Begin anew."""
-        self.count = 0
-        self._sums = [0, 0, 0]
-        self._least = 0
-        self._greatest = 0
-
-    def add(self, values):
-        """Add one sample of (pm1, pm25, pm10) in ug/m3."""
-        for index in range(3):
-            self._sums[index] += values[index]
-        pm25 = values[1]
-        self._least = pm25 if not self.count else min(self._least, pm25)
-        self._greatest = max(self._greatest, pm25)
-        self.count += 1
-
-    def values(self):
-        """(count, pm1, pm25, pm10, pm25_min, pm25_max) in 0.1 ug/m3, as a record has them.
-
-        Raises ValueError when there is no sample: there is no mean of nothing.
-        """
-        if not self.count:
-            raise ValueError("means: expected at least one sample")
-        half = self.count // 2
-        means = [(total * 10 + half) // self.count for total in self._sums]
-        return (self.count,) + tuple(means) + (self._least * 10, self._greatest * 10)
+_DAMPEST = 9500  # 0.01 %: above, kappa-Koehler goes through the roof
+_LITTLE = 30  # 0.1 ug/m3: air so clean that a part in whole ug/m3 may say the same for long
+# A fan that has just begun to turn lets a sample fall to a quarter of the one before.
+_FALL = 4
+_MUCH = 80  # 0.1 ug/m3
+_GAP_MS = 3500
 
 
-class AirSampler:
-    """The task of the particulate sensor on `uart`.
+def epa(cf1, humidity) -> int:
+    """PM2.5 in 0.1 ug/m3 by EPA's US-wide correction: 0.524 CF1 - 0.0862 RH + 5.75, at least 0.
 
-    Samples of the first 30 s (machine time) after the sensor started are thrown away. A period in
-    which it said nothing has no record. A period shorter than its pace of one sample a second waits
-    for one, and its record says how long it was.
+    cf1: 0.1 ug/m3 for standard particles, which is Plantower's; the model was fitted to that.
+    humidity: 0.01 %. Source: Barkjohn et al., Atmos. Meas. Tech. 14, 4617 (2021).
+    """
+    return max(0, (52400 * cf1 - 862 * humidity + 5_750_000 + 50_000) // 100_000)
+
+
+def kappa_koehler(pm, humidity, kappa) -> int:
+    """Dry PM in 0.1 ug/m3: PM / (1 + (kappa / 1.65) / (1 / aw - 1)), with aw = RH up to 95 %.
+
+    pm: 0.1 ug/m3. humidity: 0.01 %. kappa: 0.001. Source: Crilley et al., Atmos. Meas. Tech. 11,
+    709 (2018); 1.65 g/cm3 is the density of dry particles.
+    """
+    water = min(max(humidity, 0), _DAMPEST)
+    dry = 1650 * (10000 - water)
+    wet = dry + kappa * water
+    return (pm * dry + wet // 2) // wet
+
+
+class AirSampler(PartTask):
+    """The task of a particulate sensor: see `PartTask`, and `drivers.part` for `part`.
+
+    conditions: humidity for the correction (see `conditions`).
+
+    The part may rest: measured is then one air/period, with air/rest between the periods, fan and
+    laser off. Each turn costs its 30 s of settling, so the share of the time they run is
+    (30 + period) / (30 + period + rest), and life grows by its inverse. With periods of 60 s and
+    rests of 810 s that is a tenth: an SDS011's laser of 8000 h lasts nine years instead of one, a
+    PMS5003's of about three years outlives its fan; 0.05 W on average instead of 0.5 W, 3.9 kWh a
+    year less.
     """
 
-    def __init__(self, uart, clock, log, settings):
-        self._sensor = Pms5003(uart)
-        self._log = log
-        self._health = Health(records.AIR, log)
-        self._period = Period(clock, settings, "air/period")
-        self._means = Means()
-        self.port_failures = 0
+    EXTREME = 1
+    RESTS = True
 
-    @property
-    def healthy(self):
-        """Whether the sensor sends sound frames."""
-        return self._health.healthy
+    def __init__(self, part, clock, log, settings, conditions=None):
+        super().__init__(part, records.AIR, clock, log, settings)
+        self._conditions = conditions
+        self._before = 0  # PM2.5 of the sample before
 
-    async def run(self, check_in):
-        """Wake the sensor, sample it, wake it again whenever it falls silent."""
-        while True:
-            try:
-                await self._sample(check_in)
-            except OSError:
-                self.port_failures += 1  # as good as silence
-            self._sensor.parser.clear()
-            self._flush()
-            await pause(self._health.lost(), check_in)
+    def still_ms(self):
+        """See `PartTask`."""
+        still = super().still_ms()
+        return 6 * still if max(self.part.values) <= _LITTLE else still
 
-    async def _sample(self, check_in):
-        """Sample from a fresh start until it has been silent too long."""
-        self._sensor.wake()
-        await pause(_BETWEEN_MS, check_in)
-        self._sensor.active()
-        began = heard = time.ticks_ms()
-        warm = False
-        while time.ticks_diff(time.ticks_ms(), heard) < _SILENT_MS:
-            check_in()
-            frames = self._sensor.poll()
-            now = time.ticks_ms()
-            if frames:
-                heard = now
-                self._health.answered()
-            if not warm and time.ticks_diff(now, began) >= _WARM_MS:
-                warm = True
-                self._period.restart()
-            elif warm:
-                for frame in frames:
-                    self._means.add(frame)
-                if self._period.over():
-                    self._flush()
-            await asyncio.sleep_ms(_POLL_MS)
+    def restarted(self, gap):
+        """See `PartTask`: its frames stopped for long, or what they say fell to next to nothing."""
+        before = self._before
+        self._before = self.part.values[1]
+        return gap > _GAP_MS or (before >= _MUCH and self._before * _FALL <= before)
 
-    def _flush(self):
-        """Write the record of the samples there are: a shorter period is better than none."""
-        if self._means.count:
-            values = self._means.values()
-            self._means.clear()
-            self._log.append(records.AIR, self._period.restart(), *values)
+    def write(self, period, coverage):
+        """See `PartTask`."""
+        if not self.part.MEASURES_PM1:
+            self.flags |= records.FLAG_NO_PM1
+        pm25 = self.mean(1)
+        corrected = self._corrected(pm25)
+        self.log.append(
+            records.AIR,
+            period,
+            self.count,
+            coverage,
+            self.mean(0),
+            pm25,
+            self.mean(2),
+            self.least,
+            self.greatest,
+            corrected,
+            self.flags,
+        )
+
+    def _corrected(self, pm25):
+        settings = self.settings.values
+        model = settings["air/correction"]
+        if model == NO_CORRECTION:
+            return pm25
+        humidity = None if self._conditions is None else self._conditions.humidity()
+        if humidity is None:
+            self.flags |= records.FLAG_NO_HUMIDITY
+            return pm25
+        if model == EPA:
+            return epa(self.mean(3), humidity)
+        return kappa_koehler(pm25, humidity, settings["air/kappa"])

@@ -82,7 +82,7 @@ class PeopleSampler:
                 passages.reset()  # who was below may have gone, and somebody else have come
                 gap = 0
             occupied = zones[zone].look(result[0] == vl53l1x.VALID, result[1])
-            if occupied and self.seen is not None:
+            if occupied:
                 self._tell(now)
             blocked = passages.blocked
             passages.update(zone, occupied, result[1], elapsed, gap)
@@ -98,9 +98,10 @@ class PeopleSampler:
             await asyncio.sleep_ms(max(0, wait))
 
     def _tell(self, now):
-        if not 0 <= time.ticks_diff(now, self._told) < _AGAIN_MS:
+        seen = self.seen
+        if seen is not None and not 0 <= time.ticks_diff(now, self._told) < _AGAIN_MS:
             self._told = now
-            self.seen()
+            seen()
 
     def _close(self):
         """Write the record of a period that is over, if any of it was watched."""

@@ -11,13 +11,27 @@ from typing import Any
 
 import pytest
 
-from firmware.node.drivers import vl53l1x
-from firmware.node.samplers import air, energy, pause, people
+from firmware.node.drivers import bme280, pir, pms5003, pulses, sds011, sensirion, vl53l1x
+from firmware.node.samplers import conditions, energy, parttask, pause, people, presence
 from protocol import configuration, records
 from simulators.parts import NoAcknowledge, UartPart
-from simulators.parts.vl53l1x import Vl53l1x
+from simulators.peripherals import I2cPart
 
-MODULES: tuple[ModuleType, ...] = (air, energy, pause, people, vl53l1x)
+MODULES: tuple[ModuleType, ...] = (
+    bme280,
+    conditions,
+    energy,
+    parttask,
+    pause,
+    people,
+    pir,
+    pms5003,
+    presence,
+    pulses,
+    sds011,
+    sensirion,
+    vl53l1x,
+)
 
 
 class Over(BaseException):
@@ -40,6 +54,9 @@ class Bench:
     # What the node's modules know as `time` and `asyncio`.
     def ticks_ms(self) -> int:
         return self.ms
+
+    def ticks_us(self) -> int:
+        return self.ms * 1000
 
     def ticks_diff(self, later: int, earlier: int) -> int:
         return later - earlier
@@ -112,6 +129,11 @@ class Port:
         data, self._come = self._come[:size], self._come[size:]
         return data or None
 
+    def readinto(self, buffer: bytearray) -> int | None:
+        data = self.read(len(buffer))
+        buffer[: len(data or b"")] = data or b""
+        return len(data) if data else None
+
     def write(self, data: bytes) -> None:
         self._part.receive(bytes(data))
 
@@ -119,24 +141,38 @@ class Port:
 class Bus:
     """An I2C bus of the node with one model on it."""
 
-    def __init__(self, part: Vl53l1x) -> None:
+    def __init__(self, part: I2cPart) -> None:
         self._part = part
         self.transactions = 0
 
-    def writeto_mem(self, address: int, register: int, data: bytes, *, addrsize: int) -> None:
-        self._transact(address, addrsize, register.to_bytes(2, "big") + bytes(data))
+    def writeto(self, address: int, data: bytes) -> None:
+        self._transact(address, bytes(data))
+
+    def readfrom_into(self, address: int, into: bytearray) -> None:
+        self._transact(address, None)
+        into[:] = self._read(len(into))
+
+    def writeto_mem(self, address: int, register: int, data: bytes, *, addrsize: int = 8) -> None:
+        self._transact(address, register.to_bytes(addrsize // 8, "big") + bytes(data))
 
     def readfrom_mem_into(
-        self, address: int, register: int, into: bytearray, *, addrsize: int
+        self, address: int, register: int, into: bytearray, *, addrsize: int = 8
     ) -> None:
-        self._transact(address, addrsize, register.to_bytes(2, "big"))
-        into[:] = self._part.read(len(into))
+        self._transact(address, register.to_bytes(addrsize // 8, "big"))
+        into[:] = self._read(len(into))
 
-    def _transact(self, address: int, addrsize: int, data: bytes) -> None:
-        assert (address, addrsize) == (self._part.address, 16)
+    def _read(self, n: int) -> bytes:
+        try:
+            return self._part.read(n)
+        except NoAcknowledge as error:
+            raise OSError(19) from error
+
+    def _transact(self, address: int, data: bytes | None) -> None:
+        assert address == self._part.address
         self.transactions += 1
         try:
-            self._part.write(data)
+            if data is not None:
+                self._part.write(data)
         except NoAcknowledge as error:
             raise OSError(19) from error
 
@@ -152,7 +188,7 @@ def virtual(bench: Bench) -> Iterator[Bench]:
     """Give the node's modules the bench for `time` and `asyncio` until the iterator goes on."""
     with pytest.MonkeyPatch.context() as patch:
         for module in MODULES:
-            patch.setattr(module, "asyncio", bench)
-            if hasattr(module, "time"):
-                patch.setattr(module, "time", bench)
+            for name in ("asyncio", "time"):
+                if hasattr(module, name):
+                    patch.setattr(module, name, bench)
         yield bench

@@ -15,3 +15,9 @@ def bench() -> Iterator[Bench]:
 def fast_bench() -> Iterator[Bench]:
     """The same in a street whose time runs 340 times as fast."""
     yield from virtual(Bench(340.0))
+
+
+@pytest.fixture(scope="module")
+def hostile_bench() -> Iterator[Bench]:
+    """Virtual time for tests with many examples, in each of which it goes on."""
+    yield from virtual(Bench())

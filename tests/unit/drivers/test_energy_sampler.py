@@ -1,15 +1,22 @@
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from random import Random
 
+import pytest
+
+from firmware.node.drivers import bl0942, cse7766, pulses
 from firmware.node.samplers.energy import EnergySampler
 from protocol import records
 from simulators.parts import SteadySurroundings
 from simulators.parts.bl0942 import Bl0942
+from simulators.parts.cse7766 import Cse7766
 from simulators.parts.luminaire import Luminaire
+from simulators.parts.pulses import PulseMeter, PulseModel
 from tests.unit.drivers.bench import Bench, Port, Settings
 
 LOST = (records.EVENT_SENSOR_LOST, records.ENERGY)
+SUSPECT = (records.EVENT_SENSOR_SUSPECT, records.ENERGY)
 BACK = (records.EVENT_SENSOR_BACK, records.ENERGY)
 
 
@@ -22,8 +29,13 @@ class Lamppost:
         )
         self.port = Port(bench, self.meter)
         self.sampler = EnergySampler(
-            self.port, bench, bench, Settings(bench), str(path) if path else None
+            bl0942.Bl0942(self.port), bench, bench, Settings(bench), str(path) if path else None
         )
+
+
+def watch(sampler: EnergySampler, seen: Callable[[int, int, int], None]) -> None:
+    # pyright takes the None that it begins with for all it can be.
+    sampler.on_sample = seen  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def test_a_night_of_full_light_is_its_kilowatt_hours(fast_bench: Bench) -> None:
@@ -92,7 +104,7 @@ def test_the_total_goes_on_after_the_node_restarts(bench: Bench, tmp_path: Path)
     post = Lamppost(bench, path=path)
     bench.run(post.sampler, 400)
     before = bench.kinds(records.ENERGY)[-1][1]
-    again = EnergySampler(post.port, bench, bench, Settings(bench), str(path))
+    again = EnergySampler(bl0942.Bl0942(post.port), bench, bench, Settings(bench), str(path))
     bench.log.clear()
     bench.run(again, 400)
     first = bench.kinds(records.ENERGY)[0][1]
@@ -121,3 +133,172 @@ def test_a_mains_failure_reads_as_silence(bench: Bench) -> None:
     post.world.volts = 0
     bench.run(post.sampler, 100)
     assert bench.log == [(records.EVENT, LOST)]
+
+
+class Streaming:
+    """A lamppost with a CSE7766."""
+
+    def __init__(self, bench: Bench, pulses: int = 0, noise: Random | None = None) -> None:
+        self.world = SteadySurroundings()
+        self.lamp = Luminaire(rated_watts=100)
+        self.meter = Cse7766(
+            self.world, self.lamp, bench.machine, bench.street, noise, pulses=pulses
+        )
+        self.port = Port(bench, self.meter)
+        self.sampler = EnergySampler(
+            cse7766.Cse7766(self.port), bench, bench, Settings(bench), code=3
+        )
+
+
+class Pulsing:
+    """A lamppost with a HLW8012 or BL0937."""
+
+    def __init__(self, bench: Bench, model: PulseModel, voltage_level: int = 1) -> None:
+        self.world = SteadySurroundings()
+        self.lamp = Luminaire(rated_watts=100)
+        self.meter = PulseMeter(
+            self.world, self.lamp, bench.machine, bench.street, model, Random(1), voltage_level
+        )
+
+        class Count:
+            def __init__(self, count: Callable[[], int]) -> None:
+                self.value = count
+
+        class Select:
+            value = staticmethod(self.meter.select)
+
+        chip = pulses.BL0937 if model is PulseModel.BL0937 else pulses.HLW8012
+        driver = pulses.PulseMeter(Count(self.meter.cf), Count(self.meter.cf1), Select(), chip)
+        self.sampler = EnergySampler(driver, bench, bench, Settings(bench), code=4)
+
+
+def test_a_meter_that_streams_is_read_over_its_many_wraps(fast_bench: Bench) -> None:
+    post = Streaming(fast_bench, pulses=65_000, noise=Random(3))
+    fast_bench.run(post.sampler, 100)
+    found = fast_bench.kinds(records.ENERGY)
+    assert abs(found[-1][1] - 944) < 60  # 100 W for 34,000 s: ten turns of its counter
+    assert post.sampler.total.restarts == post.sampler.total.implausible == 0
+    for _, _, voltage, current, power in found:
+        assert (abs(voltage - 2300) <= 5, abs(current - 458) <= 3, abs(power - 1000) <= 3) == (
+            True,
+            True,
+            True,
+        )
+
+
+def test_a_lamp_that_is_off_reads_as_no_power_at_full_voltage(bench: Bench) -> None:
+    bench.values["energy/period"] = 60
+    post = Streaming(bench)
+    post.lamp.relay(False)
+    bench.run(post.sampler, 65)
+    ((_, total, voltage, current, power),) = bench.kinds(records.ENERGY)
+    assert (total, voltage, current, power) == (0, 2301, 0, 0)
+
+
+@pytest.mark.parametrize("model", PulseModel)
+@pytest.mark.parametrize("voltage_level", [0, 1])
+def test_pulses_are_energy_power_voltage_and_current(
+    bench: Bench, model: PulseModel, voltage_level: int
+) -> None:
+    bench.values["energy/period"] = 300
+    post = Pulsing(bench, model, voltage_level)
+    bench.run(post.sampler, 900)
+    found = bench.kinds(records.ENERGY)
+    assert abs(found[-1][1] - 100 * (900 - 300) / 3600) < 9
+    for _, _, voltage, current, power in found[1:]:
+        assert abs(voltage - 2300) <= 12
+        assert abs(current - 458) <= 10
+        assert abs(power - 1000) <= 15
+
+
+def test_pulses_show_a_lamp_that_goes_out_within_ten_seconds(bench: Bench) -> None:
+    post = Pulsing(bench, PulseModel.HLW8012)
+    samples: list[tuple[int, int]] = []
+    watch(post.sampler, lambda power, voltage, current: samples.append((bench.ms, power)))
+
+    def out() -> None:
+        if bench.ms == 60_000:
+            post.lamp.relay(False)
+
+    bench.each = out
+    bench.run(post.sampler, 80)
+    assert all(abs(power - 1000) < 60 for at, power in samples if 20_000 < at < 60_000)
+    assert not [one for one in samples if one[0] > 70_000 and one[1]], samples[-24:]
+    assert bench.kinds(records.EVENT) == []
+
+
+@pytest.mark.parametrize("model", PulseModel)
+def test_pulses_that_stop_altogether_are_a_lost_meter_and_it_comes_back(
+    bench: Bench, model: PulseModel
+) -> None:
+    post = Pulsing(bench, model)
+
+    def unplugged() -> None:
+        post.meter.absent = 60_000 <= bench.ms < 120_000
+
+    bench.each = unplugged
+    bench.run(post.sampler, 400)
+    assert bench.kinds(records.EVENT)[-2:] == [LOST, BACK]
+    assert post.sampler.healthy
+
+
+def test_a_meter_that_babbles_is_suspect_and_comes_back(bench: Bench) -> None:
+    post = Streaming(bench)
+
+    def babble() -> None:
+        post.meter.babbling = 60_000 <= bench.ms < 120_000
+
+    bench.each = babble
+    bench.run(post.sampler, 240)
+    assert bench.kinds(records.EVENT) == [SUSPECT, BACK]
+    assert post.sampler.healthy
+
+
+def test_a_meter_whose_counter_stands_still_under_power_is_suspect(bench: Bench) -> None:
+    bench.values["energy/period"] = 60
+    post = Streaming(bench)
+    samples: list[int] = []
+    watch(post.sampler, lambda power, voltage, current: samples.append(bench.ms))
+
+    def hang() -> None:
+        if bench.ms == 60_000:
+            post.meter.frozen = True
+        if bench.ms == 300_000:
+            post.meter.brown_out()
+
+    bench.each = hang
+    bench.run(post.sampler, 420)
+    assert bench.kinds(records.EVENT) == [SUSPECT, BACK]
+    assert not [at for at in samples if 80_000 < at < 300_000]
+    assert samples[-1] > 410_000
+
+
+def test_a_lamp_that_is_off_for_a_day_is_no_meter_that_hangs(fast_bench: Bench) -> None:
+    post = Lamppost(fast_bench)
+    post.lamp.relay(False)
+    fast_bench.run(post.sampler, 86400 / 340)
+    assert fast_bench.kinds(records.EVENT) == []
+
+
+@pytest.mark.parametrize("volts", [25.0, 500.0])
+def test_a_voltage_that_no_street_has_is_suspect(bench: Bench, volts: float) -> None:
+    post = Streaming(bench)
+    seen: list[int] = []
+    watch(post.sampler, lambda power, voltage, current: seen.append(voltage))
+
+    def lie() -> None:
+        post.meter.lying = volts if 30_000 <= bench.ms < 60_000 else None
+
+    bench.each = lie
+    bench.run(post.sampler, 120)
+    assert bench.kinds(records.EVENT) == [SUSPECT, BACK]
+    assert set(seen) == {2301}  # 194400 / 845, the nearest period
+
+
+def test_each_fresh_reading_is_handed_on(bench: Bench) -> None:
+    post = Lamppost(bench)
+    samples: list[tuple[int, int, int]] = []
+    watch(post.sampler, lambda *sample: samples.append(sample))
+    bench.run(post.sampler, 60)
+    assert 50 <= len(samples) <= 60
+    assert all(abs(power - 1000) < 5 and abs(volts - 2300) < 8 for power, volts, _ in samples)

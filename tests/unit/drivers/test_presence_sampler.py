@@ -67,7 +67,10 @@ def test_who_walks_by_is_seen_all_the_way_once_a_second_and_nobody_else(
     assert all(min(abs(at - 30_000), abs(at - 90_000)) < 9000 for at in street.seen)
     for passed in (30_000, 90_000):
         assert len([at for at in street.seen if abs(at - passed) < 9000]) >= 5
-    assert all(later - earlier >= 1000 for earlier, later in zip(street.seen, street.seen[1:], strict=False))
+    assert all(
+        later - earlier >= 1000
+        for earlier, later in zip(street.seen, street.seen[1:], strict=False)
+    )
     assert street.sampler.healthy
 
 

@@ -37,6 +37,27 @@ def test_failures_show_in_light_and_power() -> None:
     assert welded.power_watts(230) > 50
 
 
+def test_each_fault_can_be_had_alone() -> None:
+    opened = Luminaire(stuck_open=True)
+    assert (opened.dimming_level, opened.power_watts(230)) == (0, 0)
+    stuck = Luminaire(stuck_duty=20000)
+    stuck.pwm(60000)
+    assert stuck.dimming_level == pytest.approx(100 * 20000 / 65535)
+    hungry = Luminaire(rated_watts=60, power_scale=1.5)
+    assert hungry.power_watts(230) == pytest.approx(90)
+    times = iter([False, True, False])
+    cycling = Luminaire(out=lambda: next(times))
+    assert [cycling.dimming_level for _ in range(3)] == [100, 0, 100]
+
+
+def test_a_welded_relay_and_a_broken_dimming_line_burn_by_day() -> None:
+    lamp = Luminaire(stuck_on=True, stuck_duty=65535)
+    lamp.pwm(0)
+    lamp.relay(False)
+    assert lamp.power_watts(230) == pytest.approx(60)
+    assert lamp.dimming_level == 100
+
+
 @pytest.mark.parametrize("duty", [-1, 65536])
 def test_a_duty_out_of_range_is_refused(duty: int) -> None:
     with pytest.raises(ValueError, match=r"expected 0\.\.65535"):

@@ -5,11 +5,14 @@ import gc
 import struct
 import time
 
+from firmware.node.drivers.bl0942 import Bl0942
+from firmware.node.drivers.pms5003 import Pms5003
 from firmware.node.samplers import air, energy, people
 from protocol import configuration, records
 
-air._WARM_MS = 300  # the settling of a real sensor is too long for a test
-air._SILENT_MS = 600
+# The settling of a real sensor is too long for a test.
+Pms5003.WARM_MS = 300
+Pms5003.SILENT_MS = 600
 
 
 class Street:
@@ -46,9 +49,10 @@ class Particles:
         due = time.ticks_diff(time.ticks_ms(), self.last) >= 100
         return len(self.frame) if due and self.alive else 0
 
-    def read(self, size):
+    def readinto(self, buffer):
         self.last = time.ticks_ms()
-        return self.frame[:size]
+        buffer[: len(self.frame)] = self.frame
+        return len(self.frame)
 
     def write(self, data):
         return len(data)
@@ -120,9 +124,9 @@ async def main():
     street = Street()
     parts = Particles(), Bus(), Meter()
     samplers = (
-        air.AirSampler(parts[0], street, street, street),
+        air.AirSampler(Pms5003(parts[0]), street, street, street),
         people.PeopleSampler(parts[1], street, street, street),
-        energy.EnergySampler(parts[2], street, street, street),
+        energy.EnergySampler(Bl0942(parts[2]), street, street, street),
     )
     watches = []
     tasks = []
