@@ -3,6 +3,7 @@
 from protocol.configuration import DST_EU
 
 DAY = 86400
+_NOON = 43200
 
 
 def days(year, month, day):
@@ -21,10 +22,30 @@ def year_of(day):
     return year
 
 
+def date_of(day):
+    """Day number `day` as year * 10000 + month * 100 + day of the month."""
+    year = year_of(day)
+    since = day - days(year, 3, 1)  # March first, so that the leap day is the last of a year
+    if since < 0:
+        since = day - days(year - 1, 3, 1)
+    month = (5 * since + 2) // 153
+    of_month = since - (153 * month + 2) // 5 + 1
+    return year * 10000 + (month + 2) % 12 * 100 + 100 + of_month
+
+
+def weekday_of(day):
+    """The weekday of day number `day`, 0 for Monday."""
+    return (day + 3) % 7  # day 0 was a Thursday
+
+
 def _last_sunday(year, month):
     """Day number of the last Sunday of a month of 31 days."""
     last = days(year, month, 31)
-    return last - (last + 4) % 7  # day 0 was a Thursday
+    return last - (last + 4) % 7
+
+
+def _summer_starts(year):
+    return _last_sunday(year, 3) * DAY + 3600
 
 
 def summer_time(unix_s, rule):
@@ -36,22 +57,38 @@ def summer_time(unix_s, rule):
     if rule != DST_EU:
         return 0
     year = year_of(unix_s // DAY)
-    starts = _last_sunday(year, 3) * DAY + 3600
     ends = _last_sunday(year, 10) * DAY + 3600
-    return 3600 if starts <= unix_s < ends else 0
+    return 3600 if _summer_starts(year) <= unix_s < ends else 0
+
+
+def wall(unix_s, utc_offset, rule):
+    """What local clocks show at `unix_s`, as seconds since they showed 1970-01-01T00:00.
+
+    utc_offset: minutes.
+    """
+    return unix_s + utc_offset * 60 + summer_time(unix_s, rule)
 
 
 def day_of(unix_s, utc_offset, rule):
     """Day number of the local date at `unix_s`; utc_offset in minutes."""
-    return (unix_s + utc_offset * 60 + summer_time(unix_s, rule)) // DAY
+    return wall(unix_s, utc_offset, rule) // DAY
+
+
+def night_of(unix_s, utc_offset, rule):
+    """Day number of the local date on whose noon the night of `unix_s` began."""
+    return (wall(unix_s, utc_offset, rule) - _NOON) // DAY
 
 
 def instant(day, minutes, utc_offset, rule):
     """Unix time at which local clocks show `minutes` after midnight on local day `day`.
 
-    A time that clocks show twice in autumn is the first one; one that they skip in spring is the
-    same time after the same night: an hour later by the clock.
+    A time that clocks show twice in autumn is the first one; one that they skip in spring is when
+    they skip it.
     """
     standard = day * DAY + minutes * 60 - utc_offset * 60
     summer = standard - 3600
-    return summer if summer_time(summer, rule) else standard
+    if summer_time(summer, rule):
+        return summer
+    if summer_time(standard, rule):
+        return _summer_starts(year_of(standard // DAY))
+    return standard

@@ -103,7 +103,22 @@ def noon(day, longitude, utc_offset=0):
     return mean - int(place(mean)[1] * 240)
 
 
-def event(kind, day, latitude, longitude, utc_offset=0):
+def altitude(unix_s, latitude, longitude):
+    """Degrees of the Sun's centre above the horizon, without refraction.
+
+    latitude, longitude: 1e-4 degree, north and east positive.
+    """
+    declination, equation = place(unix_s)
+    # Seconds since the mean Sun's noon here.
+    since = (unix_s + longitude * 24 // 1000 - _DAY // 2) % _DAY
+    angle = math.radians(_real(since, 240) + equation)
+    north = math.radians(_real(latitude, 10_000))
+    sine = math.sin(north) * math.sin(declination)
+    sine = sine + math.cos(north) * math.cos(declination) * math.cos(angle)
+    return math.degrees(math.asin(max(-1, min(1, sine))))
+
+
+def event(kind: int, day: int, latitude: int, longitude: int, utc_offset: int = 0) -> int:
     """Unix time of an event on a local day, STAYS_UP or STAYS_DOWN when there is none.
 
     kind: SUNSET, SUNRISE, CIVIL_DUSK or CIVIL_DAWN. latitude, longitude: 1e-4 degree, north and

@@ -42,19 +42,27 @@ class Clock:
 
 
 class Settings:
-    def __init__(self, values):
+    def __init__(self, values, version=1):
         self.values = configuration.effective(values)
+        self.version = version
+        self.given = values if version else {}
+
+    def take(self, changed):
+        """Replace the values as a whole, as settings do."""
+        values = dict(self.values)
+        values.update(changed)
+        self.values = values
 
 
 class Rig:
     """Lamp, its surroundings, and machine time in ticks."""
 
-    def __init__(self, unix_s, values, ticks=0):
+    def __init__(self, unix_s, values, ticks=0, version=1, powered_on=False):
         lines.clear()
         self.clock = Clock(unix_s)
-        self.settings = Settings(values)
+        self.settings = Settings(values, version)
         self.output = Output(Pwm(), Pin())
-        self.lamp = Lamp(self.output, self.clock, self.settings)
+        self.lamp = Lamp(self.output, self.clock, self.settings, powered_on)
         self.ticks = ticks
         self.changes = []
         self.events = []

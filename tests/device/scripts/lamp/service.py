@@ -6,7 +6,7 @@ import time
 from rig import NIGHT, NOON, Pin, Pwm, Rig, lines
 
 from firmware.node.lamp.output import Output
-from protocol import records
+from protocol import configuration, records
 
 
 def the_lamp_is_on_and_full_before_anything_else():
@@ -18,9 +18,10 @@ def the_lamp_is_on_and_full_before_anything_else():
 def with_the_clock_unset_it_is_full_on_whatever_the_settings_say():
     rig = Rig(0, {"lamp/default_level": 20, "lamp/program": [[0, 0, 5]]})
     rig.run(10000)
-    assert (rig.lamp.level, rig.lamp.wanted, rig.lamp.reason) == (100, 100, records.REASON_DEFAULT)
+    assert (rig.lamp.level, rig.lamp.wanted) == (100, 100)
+    assert rig.lamp.reason == records.REASON_FAILSAFE
     assert lines == [("relay", 1), ("duty", 65535)]
-    assert rig.changes == [(100, records.REASON_DEFAULT, 100)]
+    assert rig.changes == [(100, records.REASON_FAILSAFE, 100)]
 
 
 def by_day_it_ramps_down_and_only_then_opens_the_relay():
@@ -114,15 +115,15 @@ def no_lit_level_is_below_the_minimum_and_dark_stays_dark():
 
 
 def fail_safe_is_above_an_override_and_presence_below_it():
-    rig = Rig(NIGHT, {"lamp/program": [[0, 0, 30]]})
+    rig = Rig(NIGHT, {"lamp/program": [[0, 0, 30]], "presence/level": 80})
     rig.street(0)
-    assert rig.lamp.level == 30
-    rig.lamp.presence(80, 60)
+    assert (rig.lamp.level, rig.lamp.reason) == (30, records.REASON_SENSOR)
+    rig.lamp.seen()
     rig.street(0)
     assert (rig.lamp.level, rig.lamp.reason) == (80, records.REASON_SENSOR)
     rig.lamp.override(50, 600)
     rig.street(0)
-    assert rig.lamp.level == 50
+    assert (rig.lamp.level, rig.lamp.reason) == (50, records.REASON_OVERRIDE)
     rig.lamp.fail_safe(100)
     rig.street(0)
     assert (rig.lamp.level, rig.lamp.reason) == (100, records.REASON_FAILSAFE)
@@ -130,7 +131,7 @@ def fail_safe_is_above_an_override_and_presence_below_it():
     rig.street(60)
     assert rig.lamp.level == 50
     rig.street(600)
-    assert (rig.lamp.level, rig.lamp.reason) == (30, records.REASON_PROGRAM)
+    assert (rig.lamp.level, rig.lamp.reason) == (30, records.REASON_SENSOR)
 
 
 def identify_blinks_and_ends_by_itself_without_ever_going_dark():
@@ -171,10 +172,10 @@ def settings_that_make_no_sense_leave_it_full_on_and_are_counted_once():
         rig = Rig(NOON, {})
         rig.run(4000)
         assert rig.lamp.level == 0
-        rig.settings.values.update(values)
+        rig.settings.take(values)
         rig.run(4000)
         assert (rig.lamp.level, rig.lamp.faults) == (100, 1), values
-        rig.settings.values = Rig(NOON, {}).settings.values
+        rig.settings.values = configuration.effective({})
         rig.run(4000)
         assert (rig.lamp.level, rig.lamp.faults) == (0, 1)
     rig = Rig(NOON, {})
@@ -186,7 +187,7 @@ def settings_that_make_no_sense_leave_it_full_on_and_are_counted_once():
 def a_new_program_is_followed_at_once():
     rig = Rig(NIGHT, {})
     rig.run(4000)
-    rig.settings.values["lamp/program"] = [[0, 0, 60]]
+    rig.settings.take({"lamp/program": [[0, 0, 60]]})
     rig.run(4000)
     assert rig.lamp.level == 60
 

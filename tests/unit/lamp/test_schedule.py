@@ -1,0 +1,455 @@
+import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from firmware.node.lamp import sun
+from firmware.node.lamp.schedule import Schedule
+from protocol import configuration
+from tests.unit.lamp import naive
+
+LONDON = (515_074, -1278, 0, 1)
+TROMSO = (696_500, 189_600, 60, 1)
+DUSK_TO_DAWN = [[1, 0, 100], [2, 0, 0]]
+PART_NIGHT = [[1, -10, 100], [0, 23 * 60, 50], [0, 5 * 60, 80], [2, 15, 0]]
+BY_CELL = [[5, 0, 100], [0, 23 * 60, 50], [0, 5 * 60 + 30, 100], [6, 0, 0]]
+
+
+class Cell:
+    """A photocell that has decided."""
+
+    def __init__(self, dark: bool | None = None, changed_at: int = 0) -> None:
+        self.dark = dark
+        self.changed_at = changed_at
+
+    def decide(self, dark: bool | None, when: int) -> None:
+        self.dark = dark
+        self.changed_at = when
+
+
+def unix(text: str, zone: str = "UTC") -> int:
+    return int(datetime.datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).timestamp())
+
+
+def schedule(
+    controls: Any,
+    site: tuple[int, int, int, int] = LONDON,
+    cell: Cell | None = None,
+    **others: Any,
+) -> Schedule:
+    values = {"lamp/program": controls}
+    names = ("site/latitude", "site/longitude", "site/utc_offset", "site/dst")
+    values.update(zip(names, site, strict=True))
+    values.update({f"lamp/{name}": value for name, value in others.items()})
+    assert configuration.validate(values) == []
+    return Schedule(configuration.effective(values), cell)
+
+
+def levels(found: Schedule, day: str, hours: range, zone: str = "UTC") -> list[int | None]:
+    start = unix(f"{day}T00:00", zone)
+    return [found.at(start + hour * 3600)[0] for hour in hours]
+
+
+def test_the_default_program_lights_the_lamp_from_sunset_to_sunrise() -> None:
+    found = schedule(DUSK_TO_DAWN)
+    day = (datetime.date(2026, 1, 15) - datetime.date(1970, 1, 1)).days
+    sunset = sun.event(sun.SUNSET, day, *LONDON[:3])
+    sunrise = sun.event(sun.SUNRISE, day + 1, *LONDON[:3])
+    assert found.at(sunset - 1) == (0, 1)
+    assert found.at(sunset) == (100, sunrise - sunset)
+    assert found.at(sunrise - 1) == (100, 1)
+    assert found.at(sunrise)[0] == 0
+
+
+def test_a_night_goes_on_past_midnight_with_its_own_steps() -> None:
+    found = levels(schedule(PART_NIGHT), "2026-01-15", range(12, 36))
+    assert found[:4] == [0] * 4  # to 15:00
+    assert found[5:11] == [100] * 6  # 17:00 to 22:00
+    assert found[11:17] == [50] * 6  # 23:00 to 04:00
+    assert found[17:20] == [80] * 3  # 05:00 to 07:00
+    assert found[21:] == [0] * 3
+
+
+def test_fixed_times_follow_local_clocks_over_the_change_to_summer_time() -> None:
+    found = schedule([[0, 360, 10], [0, 1320, 90]])
+    for day in ("2026-03-28", "2026-03-29", "2026-10-24", "2026-10-25"):
+        six = unix(f"{day}T06:00", "Europe/London")
+        assert found.at(six - 1)[0] == 90
+        assert found.at(six)[0] == 10
+        assert found.at(unix(f"{day}T22:00", "Europe/London"))[0] == 90
+
+
+def test_of_the_times_that_clocks_skip_the_last_one_holds() -> None:
+    # 01:00 to 01:59 are not shown in London in the night of 28 March 2026.
+    steps = [[0, 1320, 100], [0, 105, 30], [0, 75, 60], [0, 360, 0]]
+    found = schedule(steps)
+    changed = unix("2026-03-29T01:00")
+    assert found.at(changed - 1) == (100, 1)
+    assert found.at(changed)[0] == 30
+    assert found.at(unix("2026-03-29T02:15"))[0] == 30
+    assert schedule(steps).at(unix("2026-03-30T01:20", "Europe/London"))[0] == 60
+
+
+def test_a_time_that_clocks_show_twice_happens_once() -> None:
+    found = schedule([[0, 1320, 100], [0, 70, 50], [0, 80, 70], [0, 360, 0]])
+    first = unix("2026-10-25T00:10")
+    assert found.at(first) == (50, 600)
+    assert [found.at(first + 60 * minute)[0] for minute in (10, 50, 60, 65, 70, 90)] == [70] * 6
+
+
+SITES = {
+    "Europe/London": LONDON,
+    "Europe/Rome": (454_642, 91_900, 60, 1),
+    "Europe/Lisbon": (387_223, -91_393, 0, 1),
+    "Europe/Stockholm": (593_293, 180_686, 60, 1),
+}
+
+FIXED = st.tuples(st.just(0), st.integers(0, 1439), st.integers(0, 100))
+# As the clocks change: times that are skipped or shown twice.
+AWKWARD = st.tuples(st.just(0), st.integers(30, 240), st.integers(0, 100))
+OF_THE_SUN = st.tuples(st.integers(1, 2), st.integers(-60, 60), st.sampled_from([0, 0, 40, 100]))
+PROGRAM = st.lists(st.one_of(FIXED, AWKWARD, OF_THE_SUN).map(list), max_size=10)
+
+
+def starts() -> st.SearchStrategy[datetime.datetime]:
+    """Noons some days before a night in which European clocks change, and others."""
+
+    def before(year: int, month: int, days: int) -> datetime.datetime:
+        last = datetime.date(year, month, 31)
+        sunday = last - datetime.timedelta((last.weekday() + 1) % 7)
+        noon = datetime.time(12)
+        return datetime.datetime.combine(sunday - datetime.timedelta(days), noon)
+
+    years = st.integers(2024, 2040)
+    changing = st.builds(before, years, st.sampled_from([3, 10]), st.integers(3, 4))
+    other = st.builds(before, years, st.sampled_from([1, 5, 7, 8, 12]), st.integers(0, 20))
+    return st.one_of(changing, changing, other)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.sampled_from(sorted(SITES)),
+    starts(),
+    PROGRAM,
+    st.lists(PROGRAM.filter(bool), max_size=2),
+    st.data(),
+)
+def test_it_is_what_playing_the_nights_minute_by_minute_gives(
+    zone: str,
+    start: datetime.datetime,
+    program: list[list[int]],
+    programs: list[list[list[int]]],
+    data: st.DataObject,
+) -> None:
+    rule = st.tuples(st.integers(1, 127), st.integers(0, len(programs)))
+    rules = [[days, 0, 0, number] for days, number in data.draw(st.lists(rule, max_size=4))]
+    names = ("site/latitude", "site/longitude", "site/utc_offset", "site/dst")
+    values = configuration.effective(
+        {"lamp/program": program, "lamp/programs": programs, "lamp/calendar": rules}
+    )
+    values.update(zip(names, SITES[zone], strict=True))
+    assert configuration.validate(values) == []
+    remembering = Schedule(values)
+    settled = int(start.replace(tzinfo=ZoneInfo(zone)).timestamp()) + 3 * 86400 - 3600
+    left = 0
+    last: int | None = None
+    for when, level in naive.played(values, zone, start, 5):
+        if when < settled:
+            continue
+        found, wait = remembering.at(when)
+        assert found == level, datetime.datetime.fromtimestamp(when, ZoneInfo(zone))
+        # Its level changes only where it said that a control would be.
+        assert left <= when or found == last, "changed before the control it told of"
+        left, last = when + wait, found
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(unix("2024-01-05T00:00"), unix("2040-12-20T00:00")),
+    st.lists(
+        st.one_of(
+            FIXED,
+            st.tuples(st.integers(1, 4), st.integers(-180, 180), st.integers(0, 100)),
+            st.tuples(st.integers(5, 6), st.just(0), st.integers(0, 100)),
+        ),
+        max_size=10,
+    ),
+    st.sampled_from([LONDON, TROMSO, (-338_700, 1_512_100, 600, 0), (900_000, 0, 0, 1)]),
+    st.sampled_from([None, True, False]),
+    st.integers(0, 200_000),
+)
+def test_what_holds_holds_until_the_next_control(
+    now: int,
+    controls: list[tuple[int, int, int]],
+    site: tuple[int, int, int, int],
+    dark: bool | None,
+    since: int,
+) -> None:
+    def made() -> Schedule:
+        return schedule(controls, site, Cell(dark, now - since))
+
+    found = made()
+    level, left = found.at(now)
+    doubted = found.doubted
+    assert left > 0
+    for moment in (now + left // 2, now + left - 1):
+        again = made()
+        again.at(now)
+        assert again.at(moment)[0] == level
+    if doubted:
+        return  # a doubt is kept until the photocell changes its mind, so the order matters
+    # Asked in any order, a schedule that remembers answers like one that does not.
+    later = found.at(now + left)
+    assert later[0] == made().at(now + left)[0]
+    if not found.doubted:
+        assert found.at(now)[0] == level
+
+
+def test_the_later_of_two_controls_at_the_same_time_wins() -> None:
+    assert schedule([[0, 600, 10], [0, 600, 70]]).at(unix("2026-01-15T11:00"))[0] == 70
+
+
+def test_an_empty_program_has_no_wish() -> None:
+    assert schedule([]).at(unix("2026-01-15T11:00"))[0] is None
+
+
+def test_polar_night_stays_lit_from_noon_on_and_dims_at_night() -> None:
+    assert set(levels(schedule(DUSK_TO_DAWN, TROMSO), "2026-12-20", range(48))) == {100}
+    found = levels(schedule(PART_NIGHT, TROMSO), "2026-12-20", range(48), "Europe/Oslo")
+    assert 0 not in found
+    assert found[23] == found[26] == 50
+    assert found[30] == 80
+    assert found[20] == 100
+
+
+def test_a_fixed_time_after_sunrise_does_not_light_the_lamp_for_the_day() -> None:
+    # In June the Sun rises in London before five: the control of 05:00 BST comes too late.
+    found = levels(schedule(PART_NIGHT), "2026-06-20", range(24), "Europe/London")
+    assert found[0:4] == [50] * 4
+    assert found[6:21] == [0] * 15
+    assert found[23] == 50
+
+
+def test_a_fixed_time_before_sunset_does_not_light_the_lamp_early() -> None:
+    # 20:00 is an hour and more before sunset in June: that step is for the winter.
+    steps = [[1, 0, 100], [0, 20 * 60, 60], [0, 23 * 60, 40], [2, 0, 0]]
+    summer = levels(schedule(steps), "2026-06-20", range(12, 24), "Europe/London")
+    assert summer[:9] == [0] * 9
+    assert summer[10:] == [100, 40]
+    winter = levels(schedule(steps), "2026-12-20", range(12, 24), "Europe/London")
+    assert winter[4:] == [100] * 4 + [60] * 3 + [40]
+
+
+def test_fixed_times_alone_or_with_only_a_sunrise_are_taken_as_they_stand() -> None:
+    evening = schedule([[0, 18 * 60, 100], [2, 0, 0]])
+    found = levels(evening, "2026-06-20", range(24), "Europe/London")
+    assert found[18:] == [100] * 6
+    assert found[6:18] == [0] * 12
+    noon = schedule([[0, 12 * 60, 70]])
+    assert set(levels(noon, "2026-06-20", range(24))) == {70}
+
+
+def test_polar_day_puts_the_lamp_out_at_midnight() -> None:
+    steps = schedule([[2, 0, 10], [0, 12 * 60, 30]], TROMSO)
+    found = levels(steps, "2026-06-20", range(24), "Europe/Oslo")
+    assert found == [30] + [10] * 11 + [30] * 12  # 00:45 by the clock is the Sun's midnight
+
+
+@pytest.mark.parametrize("controls", [DUSK_TO_DAWN, PART_NIGHT])
+def test_polar_day_stays_dark_whatever_the_fixed_times_are(controls: list[list[int]]) -> None:
+    assert set(levels(schedule(controls, TROMSO), "2026-06-20", range(48))) == {0}
+
+
+def test_white_nights_stay_at_the_level_of_sunset_where_dusk_does_not_come() -> None:
+    helsinki = (605_000, 250_000, 120, 1)
+    steps = [[1, 0, 40], [3, 0, 100], [4, 0, 30], [2, 0, 0]]
+    found = levels(schedule(steps, helsinki), "2026-06-20", range(12, 36), "Europe/Helsinki")
+    assert 100 not in found
+    assert {40, 30} < set(found)
+    assert found[0] == found[-1] == 0
+
+
+def test_each_day_into_and_out_of_polar_night_and_day_has_a_sensible_level() -> None:
+    found = schedule(DUSK_TO_DAWN, TROMSO)
+    for month, lit in (("01-05", 1), ("11-20", 1), ("12-05", 1), ("05-25", 0), ("07-20", 0)):
+        for hour in (0, 23):
+            level = found.at(unix(f"2026-{month}T{hour:02}:00"))[0]
+            assert level == (100 if lit else 0), (month, hour)
+
+
+def test_a_control_that_never_occurs_leaves_no_wish() -> None:
+    assert schedule([[1, 0, 100]], TROMSO).at(unix("2026-06-20T12:00"))[0] is None
+
+
+# The calendar.
+
+WEEKEND = {
+    "programs": [[[1, 0, 90], [0, 60, 70], [2, 0, 0]], [[0, 1080, 5], [0, 480, 0]], [[0, 720, 0]]],
+    "calendar": [[127, 1224, 1226, 2], [0x30, 0, 0, 1]],
+}
+
+
+def test_a_nights_small_hours_are_its_evenings_program() -> None:
+    found = schedule(PART_NIGHT, **WEEKEND)
+    # 2026-01-16 is a Friday: the nights to Saturday and to Sunday are its and Saturday's.
+    assert levels(found, "2026-01-16", range(18, 27)) == [90] * 7 + [70] * 2
+    assert levels(found, "2026-01-17", range(1, 7)) == [70] * 6
+    assert levels(found, "2026-01-18", range(1, 4)) == [70] * 3
+    assert levels(found, "2026-01-18", range(18, 27)) == [100] * 5 + [50] * 4
+    assert found.program(unix("2026-01-18T11:59")) == 1
+    assert found.program(unix("2026-01-18T12:00")) == 0
+
+
+def test_the_first_rule_wins_and_dates_count_from_noon() -> None:
+    found = schedule(PART_NIGHT, **WEEKEND)
+    assert levels(found, "2026-12-24", range(12, 36))[7:20] == [5] * 13  # a Thursday
+    assert found.at(unix("2026-12-27T07:59"))[0] == 5
+    assert found.at(unix("2026-12-27T08:00"))[0] == 0
+    assert found.at(unix("2026-12-27T20:00"))[0] == 100
+
+
+def test_the_last_level_of_a_night_goes_on_into_the_next_ones_first_control() -> None:
+    # A program that only ever switches off keeps what the evening before left.
+    found = schedule([[0, 1080, 80]], programs=[[[0, 1200, 20]]], calendar=[[0x20, 0, 0, 1]])
+    assert levels(found, "2026-01-17", range(12, 30)) == [80] * 8 + [20] * 10
+    assert levels(found, "2026-01-18", range(12, 20)) == [20] * 6 + [80] * 2
+
+
+def test_an_empty_default_program_wishes_for_nothing_from_noon_to_noon() -> None:
+    found = schedule([], programs=[[[0, 1080, 80]]], calendar=[[0x20, 0, 0, 1]])
+    assert levels(found, "2026-01-17", range(10, 20)) == [None] * 2 + [None] * 6 + [80] * 2
+    assert levels(found, "2026-01-18", range(10, 14)) == [80] * 2 + [None] * 2
+
+
+# The photocell.
+
+
+def test_the_photocell_lights_the_lamp_and_puts_it_out() -> None:
+    cell = Cell(False, unix("2026-01-15T07:40"))
+    found = schedule(BY_CELL, cell=cell)
+    assert set(levels(found, "2026-01-15", range(8, 17))) == {0}
+    cell.decide(True, unix("2026-01-15T16:50"))
+    assert found.at(unix("2026-01-15T16:50"))[0] == 100
+    assert levels(found, "2026-01-15", range(17, 31)) == [100] * 6 + [50] * 7 + [100]
+    cell.decide(False, unix("2026-01-16T07:41"))
+    assert found.at(unix("2026-01-16T07:41"))[0] == 0
+    assert set(levels(found, "2026-01-16", range(8, 17))) == {0}
+
+
+def test_a_thunderstorm_lights_the_lamp_and_its_end_puts_it_out() -> None:
+    cell = Cell(False, unix("2026-07-15T03:30"))
+    found = schedule(BY_CELL, cell=cell)
+    cell.decide(True, unix("2026-07-15T15:00"))
+    assert found.at(unix("2026-07-15T15:00"))[0] == 100
+    cell.decide(False, unix("2026-07-15T15:40"))
+    assert found.at(unix("2026-07-15T15:40"))[0] == 0
+    cell.decide(True, unix("2026-07-15T20:30"))
+    assert levels(found, "2026-07-15", range(21, 26)) == [100] + [50] * 4  # 23:00 BST
+
+
+def test_a_headlight_in_the_night_does_not_begin_the_night_anew() -> None:
+    cell = Cell(True, unix("2026-01-15T16:50"))
+    found = schedule(BY_CELL, cell=cell)
+    assert found.at(unix("2026-01-16T01:00"))[0] == 50
+    cell.decide(False, unix("2026-01-16T01:01"))
+    assert found.at(unix("2026-01-16T01:01"))[0] == 50  # the Sun knows better
+    assert found.doubted
+    cell.decide(True, unix("2026-01-16T01:03"))
+    assert found.at(unix("2026-01-16T01:03"))[0] == 50
+    assert not found.doubted
+
+
+def test_after_a_restart_in_the_night_the_step_of_the_hour_holds() -> None:
+    cell = Cell(True, unix("2026-01-16T02:01"))
+    assert schedule(BY_CELL, cell=cell).at(unix("2026-01-16T02:01"))[0] == 50
+    unset = Cell(True, 0)  # decided before the clock was set
+    assert schedule(BY_CELL, cell=unset).at(unix("2026-01-16T02:01"))[0] == 50
+
+
+@pytest.mark.parametrize("cell", [None, Cell(None, 0)])
+def test_without_a_photocell_that_knows_the_sun_stands_in(cell: Cell | None) -> None:
+    by_sun = [[1, 0, 100], *BY_CELL[1:3], [2, 0, 0]]
+    for day in ("2026-01-15", "2026-06-20"):
+        hours = levels(schedule(BY_CELL, cell=cell), day, range(36))
+        assert hours == levels(schedule(by_sun), day, range(36))
+
+
+def test_a_photocell_that_dies_in_the_night_changes_nothing() -> None:
+    cell = Cell(True, unix("2026-01-15T16:50"))
+    found = schedule(BY_CELL, cell=cell)
+    assert found.at(unix("2026-01-16T01:00"))[0] == 50
+    cell.decide(None, unix("2026-01-16T01:10"))
+    assert found.at(unix("2026-01-16T01:10"))[0] == 50
+    assert found.at(unix("2026-01-16T06:00"))[0] == 100
+    assert found.at(unix("2026-01-16T09:00"))[0] == 0
+
+
+def test_a_photocell_stuck_in_the_light_does_not_leave_the_street_dark() -> None:
+    found = schedule(BY_CELL, cell=Cell(False, unix("2026-01-10T08:00")))
+    night = levels(found, "2026-01-15", range(12, 36))
+    assert night[6:] == levels(schedule(BY_CELL), "2026-01-15", range(12, 36))[6:]
+    # Once found out it is not believed the next evening either.
+    assert found.at(unix("2026-01-16T16:40"))[0] == 100
+
+
+def test_a_photocell_stuck_in_the_dark_does_not_burn_the_day() -> None:
+    found = schedule(BY_CELL, cell=Cell(True, unix("2026-06-10T21:00")))
+    assert set(levels(found, "2026-06-15", range(9, 20))) == {0}
+
+
+def test_in_polar_night_the_photocells_dark_day_is_believed() -> None:
+    cell = Cell(True, unix("2026-12-01T12:00"))
+    found = schedule(BY_CELL, TROMSO, cell)
+    assert 0 not in levels(found, "2026-12-20", range(48))
+    assert not found.doubted
+
+
+def test_a_photocell_set_to_bright_levels_may_be_dark_all_day() -> None:
+    values = configuration.effective(
+        {"lamp/program": BY_CELL, "photocell/on_lux": 5000, "photocell/off_lux": 8000}
+    )
+    found = Schedule(values, Cell(True, unix("2026-01-14T16:00")))
+    assert found.at(unix("2026-01-15T12:30"))[0] == 100
+
+
+def test_photocell_and_sun_together_whichever_comes_first() -> None:
+    both = [[1, 0, 100], [5, 0, 100], [6, 0, 0], [2, 0, 0]]
+    cell = Cell(False, unix("2026-01-15T07:30"))
+    found = schedule(both, cell=cell)
+    assert found.at(unix("2026-01-15T12:00"))[0] == 0
+    cell.decide(True, unix("2026-01-15T15:30"))  # before sunset
+    assert found.at(unix("2026-01-15T15:30"))[0] == 100
+    cell.decide(False, unix("2026-01-15T15:50"))
+    assert found.at(unix("2026-01-15T15:50"))[0] == 0
+    assert found.at(unix("2026-01-15T16:25"))[0] == 100  # the Sun has set
+    cell.decide(True, unix("2026-01-15T16:45"))
+    cell.decide(True, unix("2026-01-15T16:46"))
+    assert found.at(unix("2026-01-16T07:00"))[0] == 100
+    cell.decide(False, unix("2026-01-16T07:30"))  # before sunrise
+    assert found.at(unix("2026-01-16T07:30"))[0] == 0
+    assert found.at(unix("2026-01-16T08:30"))[0] == 0
+    cell.decide(True, unix("2026-01-16T08:40"))  # a storm after sunrise: not within Sun's night
+    assert found.at(unix("2026-01-16T08:40"))[0] == 0
+
+
+def test_an_offset_of_the_sun_bounds_what_the_photocell_may_burn() -> None:
+    found = schedule([[5, 0, 100], [2, 30, 0]], cell=Cell(True, unix("2026-01-15T16:50")))
+    assert found.at(unix("2026-01-16T08:00"))[0] == 100
+    assert found.at(unix("2026-01-16T09:00"))[0] == 0
+
+
+def test_with_the_clock_unset_the_photocell_alone_decides() -> None:
+    assert schedule(DUSK_TO_DAWN).at(0)[0] is None
+    for dark, level in ((None, None), (True, 100), (False, 0)):
+        assert schedule(DUSK_TO_DAWN, cell=Cell(dark)).at(0)[0] == level
+
+
+def test_a_photocell_fitted_later_is_heard() -> None:
+    found = schedule(BY_CELL)
+    now = unix("2026-01-15T16:40")
+    assert found.at(now)[0] == 100
+    found.photocell = Cell(False, now - 3600)
+    assert found.at(now)[0] == 0
