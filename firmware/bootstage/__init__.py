@@ -13,28 +13,32 @@ HOLD_WATCHDOG_MS = 300_000
 START_WATCHDOG_MS = 60_000
 
 
-def start(block_device, board_on, observer=None) -> None:
+def start(block_device, board_on, observer=None, rom=None) -> None:
     """Start the application; returns only in a test, where a reset does not end everything.
 
     block_device: of the littlefs, 4096-byte blocks; board_on: puts the lamp on; observer: handed
-    to the application as it is.
+    to the application as it is; rom: (block device, memoryview of it) of a partition whose halves
+    are the slots, None for slots that are folders on the littlefs.
     """
     try:
         board_on()
     except Exception as error:  # noqa: BLE001 - a lamp is on by its hardware too; go on
         _say("the lamp could not be put on", error)
+    life = None
     notice = None
     boot = None
     while True:
         try:
             from . import store
 
+            if life is None:
+                life = _last_life()
             nvs = store.Nvs()
             if notice is None:
                 notice = store.mount(block_device, nvs)
                 if notice:
                     print("bootstage:", notice)
-            boot = _choose(nvs, notice)
+            boot = _choose(nvs, notice, _slots(rom), life)
         except Exception as error:  # noqa: BLE001 - nothing may end the boot stage
             _say("the flash cannot be used", error)
         if boot is not None:
@@ -43,31 +47,59 @@ def start(block_device, board_on, observer=None) -> None:
     _run(boot, observer)
 
 
-def _choose(nvs, notice: str):
-    """A Boot for the slot to start, None when there is none. Persists before it returns."""
+def _last_life():
+    """(crumb, `machine.reset_cause()`, what it really was, how the last life ended or "")."""
     import machine
 
-    from . import slotstate, store
-    from .boot import Boot
+    from . import crumb as crumbs
 
-    cause = machine.reset_cause()
+    rtc = None
+    if hasattr(machine, "RTC"):
+        rtc = machine.RTC()
+    crumb = crumbs.Crumb(rtc)
+    reset = machine.reset_cause()
+    cause = crumbs.cause(crumb, reset)
+    ended = ""
+    if cause in (crumbs.WATCHDOG, crumbs.CRASH):
+        ended = crumb.text or "%s after %d s" % (crumbs.CAUSES[cause], crumb.uptime)
+    return crumb, reset, cause, ended
+
+
+def _slots(rom):
+    """The slot store of this build."""
+    if rom is None:
+        from .folders import Folders
+
+        return Folders()
+    from .halves import Halves
+
+    return Halves(*rom)
+
+
+def _choose(nvs, notice: str, slots, life):
+    """A Boot for the slot to start, None when there is none. Persists before it returns."""
+    from . import boot as boots
+    from . import crumb as crumbs
+    from . import slotstate, store
+
+    crumb, reset, cause, ended = life
     problems = {}
 
     def problem(slot: int) -> str:
         if slot not in problems:
-            problems[slot] = store.problem(slot)
+            problems[slot] = boots.problem(slots, slot)
             if problems[slot]:
                 print("bootstage: slot", slot, "cannot be started:", problems[slot])
         return problems[slot]
 
     before = store.load_state()
     state = before or slotstate.rebuilt(
-        [_brief(slot) for slot in range(slotstate.SLOTS)],
+        [_brief(slots, problem, slot) for slot in range(slotstate.SLOTS)],
         nvs.number("active", -1),
         nvs.number("counter", 0),
     )
     new, slot, trial = slotstate.choose(
-        state, problem, _cause_text(cause), cause == machine.WDT_RESET
+        state, problem, crumbs.CAUSES[cause], bool(ended) and not crumb.counted
     )
     if slot is None:
         return None
@@ -83,16 +115,17 @@ def _choose(nvs, notice: str):
                     return None
     if new["reverted"]:
         print("bootstage:", new["reverted"])
-    return Boot(new, slot, trial, cause, nvs, notice)
+    boot = boots.Boot(new, slot, trial, reset, nvs, notice, slots, crumb, cause)
+    if ended:
+        boot.crash_found(ended)
+    return boot
 
 
-def _brief(slot: int):
+def _brief(slots, problem, slot: int):
     """(security counter, version) of a slot for a lost state, None when it cannot be started."""
-    from . import store
-
-    if store.problem(slot):
+    if problem(slot):
         return None
-    head = store.load_slot(slot)
+    head = slots.head(slot)
     return None if head is None else (head["counter"], head["version"])
 
 
@@ -103,29 +136,46 @@ def _run(boot, observer) -> None:
 
     import machine
 
-    from . import store
-
     print("bootstage: starting slot", boot.slot, "on trial" if boot.trial else "")
-    sys.path.insert(0, store.folder(boot.slot))
+    if boot.safe:
+        print("bootstage: in safe mode, after", boot.safe, "stops in a row")
     # Whatever hangs from here on ends in a reset, so that a trial reverts and a stop is counted.
     _feed(START_WATCHDOG_MS)
+    boot.crumb.begin()
     try:
+        sys.path.insert(0, boot.slots_store.enter(boot.slot))
         import node.app
 
         node.app.start(boot, observer)
         text = "it returned"
+        boot.crumb.note(text)
     except Exception as error:  # noqa: BLE001 - whatever it is, the node has to start again
         sys.print_exception(error)
         text = "%s: %s" % (type(error).__name__, error)
+        boot.crumb.note(_traceback(error) or text)
     pause = 10
     try:
         pause = boot.stopped(text)
+        boot.crumb.count()
     except Exception as error:  # noqa: BLE001 - a full flash must not keep the node from starting
         _say("the stop cannot be counted", error)
     for _ in range(pause):
         time.sleep_ms(1000)
         _feed(60_000)
     machine.reset()
+
+
+def _traceback(error) -> str:
+    """The traceback as text, "" when there is no memory for it."""
+    import io
+    import sys
+
+    try:
+        text = io.StringIO()
+        sys.print_exception(error, text)  # pyright: ignore - the stubs know no StringIO
+        return text.getvalue()  # pyright: ignore
+    except Exception:  # noqa: BLE001 - its first line is known all the same
+        return ""
 
 
 def _hold(what: str) -> None:
@@ -147,21 +197,6 @@ def _feed(timeout_ms: int) -> None:
         machine.WDT(timeout=timeout_ms).feed()
     except Exception as error:  # noqa: BLE001 - without a watchdog there is nothing to feed
         _say("no watchdog", error)
-
-
-def _cause_text(cause: int) -> str:
-    import machine
-
-    for name, text in (
-        ("PWRON_RESET", "power-on"),
-        ("HARD_RESET", "hard reset"),
-        ("WDT_RESET", "watchdog"),
-        ("DEEPSLEEP_RESET", "deep sleep"),
-        ("SOFT_RESET", "soft reset"),
-    ):
-        if cause == getattr(machine, name, None):
-            return text
-    return "cause %s" % cause
 
 
 def _say(what: str, detail) -> None:

@@ -15,7 +15,7 @@ from binascii import hexlify
 from hashlib import sha256
 
 NAME = "slot.json"
-MAX_FILES = 160
+MAX_FILES = 200
 # A line is bounded, so that a rotten file cannot fill the heap.
 _MAX_LINE = 320
 _DIGITS = "0123456789abcdef"

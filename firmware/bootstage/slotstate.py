@@ -16,6 +16,8 @@ SLOTS = 2
 
 # Stops in a row (exception, watchdog) of the confirmed application before the other slot is taken.
 MAX_STOPS = 5
+# Stops after which neither slot has kept running: the application is asked to run its safe mode.
+SAFE_STOPS = 2 * MAX_STOPS
 # Reasons are for a person to read over a slow bus.
 MAX_REASON = 160
 
@@ -29,10 +31,11 @@ FIELDS = (
     "told",  # 1: the application has written down that it reverted
     "stops",  # stops in a row of the confirmed application
     "counter",  # security counter: the lowest an image may carry
+    "safe",  # stops that led to safe mode, 0 while the application runs as a whole
     "why",  # why the running trial gave up, "" while it has not
     "reverted",  # why the slot wanted last is not the one that runs, or ""
 )
-_LIMITS = (1, 1, 1, 1, 3, 3, 1, 1_000_000, 0x7FFFFFFF)
+_LIMITS = (1, 1, 1, 1, 3, 3, 1, 1_000_000, 0x7FFFFFFF, 1_000_000)
 _STOPS = FIELDS.index("stops")
 
 
@@ -48,6 +51,7 @@ def fresh(active: int = 0, counter: int = 0) -> dict:
         "told": 0,
         "stops": 0,
         "counter": counter,
+        "safe": 0,
         "why": "",
         "reverted": "",
     }
@@ -135,8 +139,11 @@ def released(state: dict, slot: int) -> dict:
     return new
 
 
-def confirm(state: dict, slot: int, counter: int) -> dict:
-    """The running application of `slot` is good; `counter` is its image's security counter."""
+def confirm(state: dict, slot: int, counter: int, safe: bool = False) -> dict:
+    """The running application of `slot` is good; `counter` is its image's security counter.
+
+    safe: only as far as safe mode goes, which proves nothing of the rest: safe mode stays.
+    """
     new = dict(state)
     if new["trial"] == slot or new["active"] != slot:
         new["reverted"] = ""
@@ -145,10 +152,20 @@ def confirm(state: dict, slot: int, counter: int) -> dict:
     new["active"] = slot
     new["proven"] |= 1 << slot
     new["failed"] &= ~(1 << slot) & 3
-    new["stops"] = 0
+    if not safe:
+        new["stops"] = 0
+        new["safe"] = 0
     new["why"] = ""
     if counter > new["counter"]:
         new["counter"] = counter
+    return new
+
+
+def leave_safe(state: dict) -> dict:
+    """The next start runs the whole application; two more stops lead back to safe mode."""
+    new = dict(state)
+    new["safe"] = 0
+    new["stops"] = SAFE_STOPS - 2
     return new
 
 
@@ -166,19 +183,19 @@ def told(state: dict) -> dict:
     return new
 
 
-def choose(state: dict, problem, cause: str = "", watchdog: bool = False) -> tuple:
+def choose(state: dict, problem, cause: str = "", stop: bool = False) -> tuple:
     """(new state, slot or None, on trial) at a boot.
 
     problem: called with a slot, answers "" when it can be started, else what is wrong with it;
-    cause: what reset the node, in words; watchdog: it was the watchdog.
+    cause: what reset the node, in words; stop: a stop that nobody counted: watchdog or panic.
     None means that no slot can be started; the state is then as it was.
     """
     new = dict(state)
     if new["trial"] >= 0:
         why = new["why"] or ("reset by %s" % cause if cause else "")
         _revert(new, _reason("not confirmed within its trial", why))
-    elif watchdog:
-        new = _count_stop(new, "watchdog", problem)
+    elif stop:
+        new = _count_stop(new, cause, problem)
     pending = new["pending"]
     if pending >= 0:
         permanent = new["permanent"]
@@ -191,6 +208,7 @@ def choose(state: dict, problem, cause: str = "", watchdog: bool = False) -> tup
             new["active"] = pending
             new["proven"] |= 1 << pending
             new["stops"] = 0
+            new["safe"] = 0
             return new, pending, False
         else:
             new["trial"] = pending
@@ -236,13 +254,19 @@ def _count_stop(new: dict, text: str, problem) -> dict:
 
     Proven: it is active from here on. Neither proven nor failed, and nothing else is marked: it is
     pending, so that the next choice starts it on trial, once. Failed: the active one goes on.
+    Safe mode is what is left once there is no other to take, or the other had its turn.
     """
     new["stops"] = min(new["stops"] + 1, _LIMITS[_STOPS])
     other = 1 - new["active"]
     proven = new["proven"] & 1 << other
     barred = new["failed"] & 1 << other or new["pending"] >= 0
     # The count goes on after a change of slot: the pause grows while neither of them runs.
-    if new["stops"] % MAX_STOPS or (not proven and barred) or problem(other):
+    if new["stops"] % MAX_STOPS:
+        return new
+    alone = (not proven and barred) or problem(other)
+    if (alone or new["stops"] >= SAFE_STOPS) and not new["safe"]:
+        new["safe"] = new["stops"]
+    if alone:
         return new
     _report(new, _reason("slot %d stopped %d times in a row" % (new["active"], MAX_STOPS), text))
     if proven:

@@ -1,17 +1,15 @@
-"""The boot stage's flash: mounting, the state file, the slots' files, and the copies in NVS."""
+"""The boot stage's flash: mounting, the state file, and the copies in NVS."""
 
 import json
 import os
-from binascii import crc32, hexlify
-from hashlib import sha256
+from binascii import crc32
 
-from . import slotfile, slotstate
+from . import slotstate
 
 ROOT = "/flash"
 STATE = "/boot.json"
 IDENTITY = "/identity.cbor"
 
-_DIRECTORY = 0x4000
 _MAX_IDENTITY = 1024
 _CHUNK = 512
 MOUNT_ATTEMPTS = 3
@@ -165,131 +163,3 @@ def save_state(state: dict) -> None:
     contents = dict(state)
     contents["check"] = slotstate.check(state)
     write(ROOT + STATE, json.dumps(contents).encode())
-
-
-def folder(slot: int) -> str:
-    """The folder of a slot."""
-    return "%s/slot%d" % (ROOT, slot)
-
-
-def slot_path(slot: int) -> str:
-    """The slot.json of a slot."""
-    return "%s/%s" % (folder(slot), slotfile.NAME)
-
-
-def load_slot(slot: int):
-    """The first line of slot.json, None for an empty slot; ValueError when it is not whole."""
-    try:
-        file = open(slot_path(slot), "rb")
-    except OSError:
-        return None
-    try:
-        return slotfile.read_head(file)
-    finally:
-        file.close()
-
-
-class Record:
-    """The slot.json of a slot that is being filled: a draft that `install_slot` makes valid."""
-
-    def __init__(self, slot: int, head: bytes):
-        self._slot = slot
-        self._file = open(slot_path(slot) + ".new", "wb")
-        self._digest = sha256()
-        self._write(head)
-
-    def add(self, name: str, size: int, sha: str) -> None:
-        """A file that was written: path under the slot's folder, bytes, SHA-256 as hex."""
-        self._write(slotfile.entry(name, size, sha))
-
-    def finish(self) -> None:
-        """All files are in it."""
-        self._file.write(slotfile.tail(self._digest.digest()))
-        self._file.close()
-
-    def abandon(self) -> None:
-        """Close it, after an error."""
-        self._file.close()
-
-    def _write(self, line: bytes) -> None:
-        self._file.write(line)
-        self._digest.update(line)
-
-
-def install_slot(slot: int) -> None:
-    """Put a finished `Record` in force, which makes the slot one that can be started."""
-    os.rename(slot_path(slot) + ".new", slot_path(slot))
-
-
-def remove_slot(slot: int) -> None:
-    """Remove slot.json, if it is there, which makes the slot an empty one."""
-    try:
-        os.stat(slot_path(slot))
-    except OSError:
-        return
-    os.remove(slot_path(slot))
-
-
-def problem(slot: int) -> str:
-    """What keeps the slot from being started, "" when each of its files is as it was unpacked."""
-    found = ""
-    for found in checking(slot_path(slot)):  # noqa: B007 - the last one counts
-        pass
-    return found or ""
-
-
-def checking(path: str):
-    """Check the slot whose slot.json (or draft of it) is at `path`, piece by piece.
-
-    Yields None after each piece, and at last the text that `problem` answers with.
-    """
-    try:
-        file = open(path, "rb")
-    except OSError:
-        yield "it is empty"
-        return
-    root = path[: path.rfind("/")]
-    wrong = ""
-    count = 0
-    buffer = bytearray(_CHUNK)
-    view = memoryview(buffer)
-    try:
-        slotfile.read_head(file)
-        entry = slotfile.read_entry(file)
-        while entry is not None and not wrong:
-            name, size, sha = entry
-            digest = sha256()
-            with open("%s/%s" % (root, name), "rb") as checked:
-                got = checked.readinto(buffer)
-                while got:
-                    digest.update(view[:got])
-                    size -= got
-                    yield None
-                    got = checked.readinto(buffer)
-            if size or hexlify(digest.digest()).decode() != sha:
-                wrong = "%s is not as it was unpacked" % name
-            count += 1
-            entry = slotfile.read_entry(file)
-        # A file that nobody vouched for could be imported in place of one that was checked.
-        found = _count_files(root)
-        if not wrong and found != count:
-            wrong = "%d files are there, %d were unpacked" % (found, count)
-    except ValueError as error:
-        wrong = "slot.json: %s" % error
-    except OSError as error:
-        wrong = "reading it failed (%s)" % error
-    except Exception as error:  # noqa: BLE001 - whatever a rotten file makes, the other slot is next
-        wrong = "checking it failed (%r)" % error
-    file.close()
-    yield wrong
-
-
-def _count_files(path: str) -> int:
-    """Files under a folder, but for slot.json and its draft."""
-    count = 0
-    for entry in os.ilistdir(path):
-        if entry[1] == _DIRECTORY:
-            count += _count_files(path + "/" + entry[0])
-        elif not entry[0].startswith(slotfile.NAME):
-            count += 1
-    return count

@@ -4,8 +4,16 @@ A release is ``sign(build_unsigned("1.0.0", "esp32s3-ref", 1), load_key(path))``
 ``with_identity(base_image(release), identity).flash``.
 """
 
+from firmware.build.delta import build_delta
 from firmware.build.errors import BuildError
-from firmware.build.flash import FLASH_SIZE, FactoryFlash, base_image, with_identity
+from firmware.build.flash import (
+    FLASH_SIZE,
+    FactoryFlash,
+    Slots,
+    base_image,
+    rom_partition,
+    with_identity,
+)
 from firmware.build.image import DEFAULT_BOARD, ImageInfo, build_unsigned, inspect, sign
 from firmware.build.keys import (
     PrivateKey,
@@ -23,12 +31,15 @@ __all__ = [
     "ImageInfo",
     "PrivateKey",
     "PublicKey",
+    "Slots",
     "base_image",
+    "build_delta",
     "build_unsigned",
     "generate_key",
     "inspect",
     "load_key",
     "load_public_key",
+    "rom_partition",
     "sign",
     "with_identity",
 ]

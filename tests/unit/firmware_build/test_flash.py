@@ -7,7 +7,15 @@ import pytest
 from littlefs import LittleFS, UserContext
 
 from firmware.bootstage import slotfile, slotstate
-from firmware.build import BuildError, PrivateKey, base_image, inspect, sign, with_identity
+from firmware.build import (
+    FLASH_SIZE,
+    BuildError,
+    PrivateKey,
+    base_image,
+    inspect,
+    sign,
+    with_identity,
+)
 from firmware.build.image import wrap
 from firmware.build.payload import romfs
 from firmware.node import identity as identity_file
@@ -45,7 +53,7 @@ def read(filesystem: LittleFS, path: str) -> bytes:
 
 def test_flash_holds_the_application_confirmed_in_slot_0(key: PrivateKey, signed: bytes) -> None:
     made = with_identity(base_image(signed), identity(key, 5))
-    assert len(made.flash) == 1024 * 1024
+    assert len(made.flash) == FLASH_SIZE
     filesystem = mounted(made.flash)
     for name, data in FILES.items():
         assert read(filesystem, f"/slot0/{name}") == data

@@ -21,6 +21,12 @@ from protocol import image as layout
 from protocol import smp
 
 
+class Slots:
+    """Folders, as on stock MicroPython."""
+
+    capacity = 0
+
+
 class Boot:
     """A node that runs slot 1 and keeps the image before in slot 0."""
 
@@ -28,6 +34,7 @@ class Boot:
     idle_slot = 0
     trial = False
     reverted = ""
+    slots_store = Slots()
 
     def __init__(self, root: Path) -> None:
         self.root = str(root)
