@@ -8,6 +8,7 @@ from firmware.build import sign
 from firmware.build.image import wrap
 from firmware.build.payload import compiled, deflated, romfs
 from firmware.node.update import refusal
+from firmware.node.update.store import MAX_FILES
 from protocol import image as layout
 from tests.device.update_images import BOARD, Bench, payload
 
@@ -197,7 +198,7 @@ def _payloads(bench: Bench, plain: bytes) -> dict[str, Wanted]:
     for _ in range(6):
         deep = folder(b"node", deep)
     broken = refusal.PAYLOAD
-    many = b"".join(file(f"m{index}.mpy".encode()) for index in range(121))
+    many = b"".join(file(f"m{index}.mpy".encode()) for index in range(MAX_FILES + 1))
     other_arch = b"M\x06" + bytes((10 << 2, 31)) + _APP[4:]
     return {
         "not_deflated": (of(plain, b"\xff" * 500), broken, "cannot be inflated"),
@@ -242,7 +243,7 @@ def _payloads(bench: Bench, plain: bytes) -> dict[str, Wanted]:
         "too_many": (
             of(_image(folder(b"node", many))),
             refusal.FILE_NAME,
-            "more than 120 files",
+            f"more than {MAX_FILES} files",
         ),
         "nothing_to_start": (of(romfs({"node/other.mpy": _APP})), broken, "no node/app.mpy"),
         "old_bytecode": (

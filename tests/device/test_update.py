@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from firmware.build import base_image, build_unsigned, sign, with_identity
-from firmware.build.image import wrap
+from firmware.build.image import FLASH_BLOCKS, wrap
 from firmware.build.payload import compiled, romfs
 from firmware.node.update.budget import Budget
 from protocol import image as layout
@@ -95,7 +95,7 @@ def test_full_log_two_slots_of_the_release_and_an_upload_fit_the_flash(
     for version in ("1.4.1", "1.4.2", "1.4.3"):
         bench.write(f"{version}.img", sign(build_unsigned(version, BOARD, 3), bench.key))
     # As large as an image may be; the payload is never looked at.
-    room = Budget(256, 4096)
+    room = Budget(FLASH_BLOCKS, 4096)
     large = room.max_image - (room.max_image - 2000) % 1024 - 500
     bench.write("garbage.img", struct.pack("<IIHHII", layout.MAGIC, 0, 32, 0, large - 600, 0))
     whole = base_image((bench.folder / "1.4.1.img").read_bytes())

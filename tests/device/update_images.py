@@ -76,11 +76,16 @@ def identity(key: PrivateKey) -> dict[str, Any]:
 
 
 def run_script(
-    micropython: Interpreter, bench: Bench, script: str, *args: str, heap: str = "16M"
+    micropython: Interpreter,
+    bench: Bench,
+    script: str,
+    *args: str,
+    heap: str = "16M",
+    timeout: float = 120,
 ) -> list[str]:
     """What the device script told, line by line; what the firmware printed is left out."""
     said = micropython.run(
-        SCRIPTS / script, str(bench.folder), *args, path=bench.path, heap=heap, timeout=120
+        SCRIPTS / script, str(bench.folder), *args, path=bench.path, heap=heap, timeout=timeout
     )
     return [line[2:] for line in said.splitlines() if line.startswith("> ")]
 

@@ -1,4 +1,7 @@
-"""SMP group 1: state, upload and erasure of images, all of it the update manager's work."""
+"""SMP group 1: state, upload and erasure of images, all of it the update manager's work.
+
+MULTICAST of group 64 comes here as well.
+"""
 
 from protocol import smp
 
@@ -13,6 +16,8 @@ class ImageGroup:
 
     async def handle(self, request):
         """Answer one request of this group."""
+        if request.group == smp.GROUP_STREET:
+            return await self._multicast(request)
         if request.command == smp.IMAGE_STATE:
             if not request.writes:
                 return self._manager.image_state()
@@ -25,6 +30,22 @@ class ImageGroup:
             request.require_presence()
             return await self._manager.erase()
         raise unsupported()
+
+    async def _multicast(self, request):
+        from protocol import multicast
+
+        reception = self._manager.reception()
+        if not request.writes:
+            return reception.state(*multicast.parse_state_request(request.body))
+        if "d" in request.body:
+            # Open to all, as an upload is.
+            return await reception.chunk(*multicast.parse_chunk(request.body))
+        # It drops what is under way, so it is the gateway's, or for who stands at the lamppost.
+        request.require_presence()
+        start = multicast.parse_start(request.body)
+        if start is None:
+            return await reception.stop()
+        return await reception.start(*start)
 
     async def _set_state(self, body):
         image_hash = body.get("hash")

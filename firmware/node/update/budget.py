@@ -5,6 +5,7 @@ running slot, the slot that was just unpacked, and the upload it came from. Bloc
 
     all = log + 2 * slot + upload + RESERVE
 
+Where the slots are halves of a partition of their own, the upload has all that the log leaves.
 An image that needs more than its share is refused, and so is one that does not fit beside what is
 on flash now with all of its share left to the log.
 """
@@ -33,21 +34,30 @@ _LINE = 112  # bytes of a file's line in slot.json
 class Budget:
     """The shares of a flash of `blocks` blocks of `block_size` bytes; log_limit: bytes.
 
+    capacity: bytes of a slot that is no folder on this flash, 0 when it is one.
+
     Attributes:
         upload_blocks: share of the upload, slot_blocks: of each slot, log_blocks: of the log.
         max_image: largest image file, bytes.
         max_inflated: ROMFS size above which no payload can fit its slot, bytes.
     """
 
-    def __init__(self, blocks: int, block_size: int, log_limit: int = DEFAULT_LIMIT):
+    def __init__(
+        self, blocks: int, block_size: int, log_limit: int = DEFAULT_LIMIT, capacity: int = 0
+    ):
         self.blocks = blocks
         self.block_size = block_size
         self.log_blocks = _ceil(log_limit, block_size)
         room = max(0, blocks - self.log_blocks - RESERVE)
-        self.upload_blocks = room * _UPLOAD_SHARE // 100
-        self.slot_blocks = (room - self.upload_blocks) // 2
+        if capacity:
+            self.upload_blocks = room
+            self.slot_blocks = 0
+            self.max_inflated = capacity
+        else:
+            self.upload_blocks = room * _UPLOAD_SHARE // 100
+            self.slot_blocks = (room - self.upload_blocks) // 2
+            self.max_inflated = self.slot_blocks * block_size
         self.max_image = self.upload_blocks * block_size
-        self.max_inflated = self.slot_blocks * block_size
 
     def check_image(self, length: int) -> None:
         """Refused when an image file of `length` bytes is above its share."""
@@ -102,10 +112,10 @@ class Budget:
         )
 
 
-def of(root: str, log_limit: int) -> Budget:
+def of(root: str, log_limit: int, capacity: int = 0) -> Budget:
     """The shares of the flash that is mounted at `root`. OSError from the flash."""
     stat = os.statvfs(root)
-    return Budget(stat[2], stat[0], log_limit)
+    return Budget(stat[2], stat[0], log_limit, capacity)
 
 
 class SlotSize:

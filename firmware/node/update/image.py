@@ -14,6 +14,11 @@ from protocol.errors import ProtocolError
 from . import pss, refusal
 from .refusal import Refused
 
+# True only to a type checker; MicroPython has no typing module and skips annotations.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 PIECE = 512  # bytes hashed between two turns of the other tasks
 MAX_SIZE = 256 * 1024  # of the signed file, on any flash; budget.py says what fits this one
 MAX_INFLATED = 320 * 1024
@@ -24,12 +29,13 @@ class ImageInfo:
 
     Attributes:
         version: (major, minor, revision, build); version_text: "major.minor.revision".
-        hash: MCUboot image hash, 32 bytes.
+        hash: MCUboot image hash, 32 bytes; of a delta that of its result.
         security_counter: as in its TLV, 0 or more.
         board: board id.
         payload_offset, payload_size: where the deflated ROMFS is in the file, bytes.
         inflated_size, inflated_sha: size in bytes and SHA-256 of the ROMFS.
-        upload_sha: SHA-256 of the whole file.
+        upload_sha: SHA-256 of the whole file, of a delta that of its result's.
+        base: None, or of a delta (image hash, bytes of ROMFS, SHA-256 of it) of its base.
     """
 
     def __init__(self):
@@ -43,6 +49,7 @@ class ImageInfo:
         self.inflated_size = 0
         self.inflated_sha = b""
         self.upload_sha = b""
+        self.base: Any = None
 
 
 def parse_head(data: bytes, length: int) -> tuple:
@@ -98,10 +105,17 @@ async def verify(
     info = _suitable(inner, board, minimum_counter)
     info.version = version
     info.version_text = "%d.%d.%d" % version[:3]
-    info.hash = digest
     info.payload_offset = header
     info.payload_size = payload
-    info.upload_sha = whole
+    if info.base is None:
+        info.hash = digest
+        info.upload_sha = whole
+        return info
+    file.seek(header)
+    if layout.parse_delta_preface(file.read(layout.DELTA_PREFACE)) != (info.base[0], info.hash):
+        raise Refused(refusal.DELTA, "delta: its payload and its description do not fit")
+    info.payload_offset += layout.DELTA_PREFACE
+    info.payload_size -= layout.DELTA_PREFACE
     return info
 
 
@@ -149,8 +163,16 @@ def _suitable(inner: list, board: str, minimum_counter: int) -> ImageInfo:
     description = _one(inner, layout.TLV_PAYLOAD)
     if description is None:
         raise Refused(refusal.TLV, "the image does not describe its payload")
+    delta = _one(inner, layout.TLV_DELTA)
     try:
-        size, sha = layout.parse_payload_description(description)
+        if delta is None:
+            size, sha = layout.parse_payload_description(description)
+        else:
+            size, sha = layout.parse_payload_description(description, layout.DELTA)
+            base, base_size, base_sha, info.hash, info.upload_sha = layout.parse_delta_description(
+                delta
+            )
+            info.base = (base, base_size, base_sha)
     except ProtocolError as error:
         raise Refused(refusal.TLV, str(error)) from None
     if size > MAX_INFLATED:

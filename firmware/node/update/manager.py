@@ -1,13 +1,17 @@
-"""The image group of a node: upload, verification, unpacking, slot states, trial."""
+"""The image group of a node: upload, multicast, verification, unpacking, slot states, trial."""
 
 import asyncio
+import os
+from binascii import hexlify
 
-from protocol import messages, smp
+from protocol import image as layout
+from protocol import messages
 
 from ..log import DEFAULT_LIMIT
 from . import budget, image, refusal, romfs
-from .refusal import Refused
-from .store import SlotStore
+from .progress import Progress
+from .refusal import Refused, failure
+from .store import slot_store
 from .upload import Upload
 
 
@@ -20,6 +24,7 @@ class UpdateManager:
     Attributes:
         reason: why the last image was refused or reverted, in words; "" when neither.
         code: code of the last refusal (refusal.py), 0 when there is none.
+        taken: bytes of the last image when it came by multicast, else 0.
         on_change: called without arguments when `state` or `reason` may have changed, or None.
     """
 
@@ -29,19 +34,27 @@ class UpdateManager:
         self.on_change = None
         self._identity = identity
         self._clock = clock
+        self.taken = 0
         self._upload = Upload(boot.root)
+        self._reception = None
+        self.progress = Progress(boot.root)
         self._refusal = ""
         self._verifying = False
         # Length of the last file installed: its last chunk may come again when the answer was lost.
         self._installed = 0
-        self._lock = asyncio.Lock()
+        self.lock = asyncio.Lock()
         self._log_limit = log_limit
         self._shares = None
+        try:
+            os.stat(boot.root + "/multicast.json")
+        except OSError:
+            return  # none under way
+        self.reception()
 
     @property
     def offset(self) -> int:
-        """Bytes of the upload under way that are here."""
-        return self._upload.offset
+        """Bytes of the upload or multicast under way that are here."""
+        return self._upload.offset + (self._reception.file.offset if self._reception else 0)
 
     @property
     def reason(self) -> str:
@@ -55,7 +68,7 @@ class UpdateManager:
             return messages.UPDATE_VERIFYING
         if self.boot.trial:
             return messages.UPDATE_TRIAL
-        if self._upload.active:
+        if self._upload.active or (self._reception and self._reception.file.active):
             return messages.UPDATE_UPLOADING
         if self._refusal:
             return messages.UPDATE_REFUSED
@@ -74,15 +87,16 @@ class UpdateManager:
         Answers {"off": bytes that are here}, with "match": True once the image is verified and in
         the idle slot; or {"err": ...} when it is not taken (`code` and `reason` say why).
         """
-        async with self._lock:
-            try:
-                return await self._take(body)
-            except Refused as refused:
-                return self._refuse(refused)
-            except OSError as error:
-                return self._refuse(Refused(refusal.FLASH, "writing to flash failed (%s)" % error))
-            finally:
-                self._changed()
+        async with self.lock:
+            return await self.guarded(self._take(body), self._upload)
+
+    def reception(self):
+        """What takes an image that comes by multicast; its code is loaded at the first call."""
+        if self._reception is None:
+            from .reception import Reception
+
+            self._reception = Reception(self)
+        return self._reception
 
     def image_state(self) -> dict:
         """Image state read: {"images": [one map per slot that holds an image]}."""
@@ -110,33 +124,39 @@ class UpdateManager:
         image_hash: 32 bytes, or None for the running image (confirm only). Answers `image_state`
         or {"err": ...}. An image that never ran here is not confirmed unseen: test it first.
         """
-        async with self._lock:
+        async with self.lock:
             try:
                 rc = self._set_state(image_hash, confirm)
+            except Refused as refused:
+                self.note(refused)
+                rc = refused.rc
             except OSError:
                 rc = refusal.IMG_FLASH_WRITE_FAILED
             finally:
-                self._changed()
-        return _error(rc) if rc else self.image_state()
+                self.changed()
+        return failure(rc) if rc else self.image_state()
 
     async def erase(self) -> dict:
         """Empty the idle slot and drop the upload; {} or {"err": ...}."""
-        async with self._lock:
+        async with self.lock:
             try:
-                self._upload.drop()
-                await SlotStore(self.boot, self._budget()).erase()
+                self._drop()
+                self.progress.clear()
+                await slot_store(self.boot, self.budget()).erase()
             except Refused as refused:
-                return _error(refused.rc)
+                return failure(refused.rc)
             except OSError:
-                return _error(refusal.IMG_FLASH_WRITE_FAILED)
+                return failure(refusal.IMG_FLASH_WRITE_FAILED)
             finally:
-                self._changed()
+                self.changed()
         return {}
 
     def close(self) -> None:
         """Before a reset that is meant: commit the part of an upload that is here."""
         try:
             self._upload.close()
+            if self._reception is not None:
+                self._reception.file.close()
         except OSError as error:
             # A few KB are sent again, no more.
             print("update: the upload cannot be committed:", error)
@@ -144,7 +164,17 @@ class UpdateManager:
     def confirm(self) -> None:
         """The running image is good. OSError when the flash does not take it."""
         self.boot.confirm()
-        self._changed()
+        if self.progress.state in (messages.UPDATE_PENDING, messages.UPDATE_TRIAL):
+            self.progress.note(self._running("upload"), messages.UPDATE_CONFIRMED)
+        self.changed()
+
+    def begin_trial(self) -> None:
+        """The running image is on trial; told once at its start. Raises nothing."""
+        try:
+            self.progress.enter(self._running("upload"), messages.UPDATE_TRIAL)
+        except (Refused, OSError) as error:
+            # The trial has begun already, and ends by its deadline.
+            print("update: the trial cannot be counted:", error)
 
     def give_up(self, why: str) -> None:
         """The trial ends unconfirmed; `why` is told after the reset that has to follow."""
@@ -154,13 +184,43 @@ class UpdateManager:
             # The reset reverts without it; only the reason is poorer.
             print("update: the reason cannot be written:", error)
 
+    async def guarded(self, work, source) -> dict:
+        """The answer of `work`, or the refusal it ends with, for which `source` is dropped."""
+        try:
+            return await work
+        except Refused as refused:
+            return self._refuse(refused, source)
+        except OSError as error:
+            refused = Refused(refusal.FLASH, "writing to flash failed (%s)" % error)
+            return self._refuse(refused, source)
+        finally:
+            self.changed()
+
+    def drop_upload(self) -> None:
+        """Forget the upload under way. OSError from the flash."""
+        self._upload.drop()
+
+    def _drop(self) -> None:
+        """Forget what is under way. OSError from the flash."""
+        self._upload.drop()
+        if self._reception is not None:
+            self._reception.file.drop()
+            self._reception = None
+
+    def forget_last(self) -> None:
+        """Another image is coming: what became of the last one is of no interest."""
+        self._refusal = ""
+        self.code = 0
+        self._installed = 0
+        self.taken = 0
+
     async def _take(self, body: dict) -> dict:
         offset = body.get("off")
         data = body.get("data", b"")
         if not isinstance(offset, int) or offset < 0:
-            return _error(refusal.IMG_INVALID_OFFSET)
+            return failure(refusal.IMG_INVALID_OFFSET)
         if not isinstance(data, bytes):
-            return _error(refusal.IMG_INVALID_LENGTH)
+            return failure(refusal.IMG_INVALID_LENGTH)
         upload = self._upload
         if offset == 0:
             answer = await self._begin(body, data)
@@ -174,12 +234,12 @@ class UpdateManager:
                 return {"off": upload.offset}
         else:
             if offset + len(data) > upload.length:
-                return _error(refusal.IMG_DATA_OVERRUN)
+                return failure(refusal.IMG_DATA_OVERRUN)
             upload.append(data)
         if not upload.complete:
             return {"off": upload.offset}
         length = upload.length
-        await self._install()
+        await self.install(upload)
         return {"off": length, "match": True}
 
     async def _begin(self, body: dict, data: bytes):
@@ -192,38 +252,58 @@ class UpdateManager:
         sha = body.get("sha")
         upload = self._upload
         if not isinstance(length, int) or length <= 0:
-            return _error(refusal.IMG_INVALID_LENGTH)
+            return failure(refusal.IMG_INVALID_LENGTH)
         if sha is not None and (not isinstance(sha, bytes) or len(sha) != 32):
-            return _error(refusal.IMG_INVALID_HASH)
+            return failure(refusal.IMG_INVALID_HASH)
         if body.get("image") not in (None, 0):
-            return _error(refusal.IMG_INVALID_SLOT)
-        if sha is not None and await self._holds(sha):
+            return failure(refusal.IMG_INVALID_SLOT)
+        if sha is not None and await self.holds("upload", sha):
             return {"off": length, "match": True}
         if self.boot.trial:
             # The idle slot holds what this trial would revert to.
-            return _error(refusal.IMG_ALREADY_PENDING)
+            return failure(refusal.IMG_ALREADY_PENDING)
         if upload.active and sha is not None and upload.sha == sha and upload.length == length:
             return None
         upgrade = body.get("upgrade") is True
         try:
-            shares = self._budget()
+            self.progress.check(sha)
+            shares = self.budget()
             shares.check_image(length)
-            version = image.parse_head(data, length)[3]
+            header, _, _, version = image.parse_head(data, length)
             if upgrade:
                 self._check_newer(version)
-            shares.check_free(self.boot.root, length, upload.offset)
+            preface = layout.parse_delta_preface(data[header:])
+            if preface is not None:
+                if await self.holds("hash", preface[1]):
+                    return {"off": length, "match": True}
+                self._check_base(preface[0])
+            shares.check_free(self.boot.root, length, self.offset)
         except Refused as refused:
-            return self._note(refused)
-        self._refusal = ""
-        self.code = 0
-        self._installed = 0
+            return self.note(refused)
+        self.forget_last()
+        self._drop()
         upload.begin(length, sha, upgrade)
         return None
 
-    async def _holds(self, sha: bytes) -> bool:
-        """Whether a slot holds the image file with this SHA-256, and can be started."""
+    def _check_base(self, base_hash: bytes) -> None:
+        """Refused when a delta was made from another release than the running one."""
+        running = self._running("hash")
+        if running != base_hash:
+            raise Refused(
+                refusal.DELTA_BASE,
+                "delta from release %s, %s runs; send the whole image"
+                % (_hex(base_hash), _hex(running)),
+            )
+
+    def _running(self, key: str):
+        """What the running slot's entry has for `key`; b"" when the slot does not say."""
+        running = self.boot.slots()[self.boot.slot]
+        return running[key] if running is not None else b""
+
+    async def holds(self, key: str, value: bytes) -> bool:
+        """Whether a slot with `key` ("upload": SHA-256 of the file, or "hash") can be started."""
         for slot in self.boot.slots():
-            if slot is None or slot["upload"] != sha:
+            if slot is None or slot[key] != value:
                 continue
             if slot["active"]:
                 return True  # it was checked before it was started
@@ -234,9 +314,11 @@ class UpdateManager:
                 return True
         return False
 
-    def _budget(self):
+    def budget(self):
+        """Who may have how much of the flash: a Budget, made at the first call."""
         if self._shares is None:
-            self._shares = budget.of(self.boot.root, self._log_limit)
+            slots = self.boot.slots_store
+            self._shares = budget.of(self.boot.root, self._log_limit, slots.capacity)
         return self._shares
 
     def _check_newer(self, version: tuple) -> None:
@@ -247,38 +329,63 @@ class UpdateManager:
                 "version %d.%d.%d, %s runs already" % (version[:3] + (running["version"],)),
             )
 
-    async def _install(self) -> None:
-        """Verify the complete upload and unpack it to the idle slot."""
-        upload = self._upload
+    async def install(self, source) -> None:
+        """Verify the complete upload or multicast and unpack it to the idle slot."""
+        self.progress.enter(source.sha, messages.UPDATE_VERIFYING)
         self._verifying = True
-        self._changed()
-        shares = self._budget()
-        store = SlotStore(self.boot, shares)
+        self.changed()
+        shares = self.budget()
+        store = slot_store(self.boot, shares)
+        base = None
         try:
-            with open(upload.path, "rb") as file:
+            with source.open() as file:
                 info = await image.verify(
                     file,
-                    upload.length,
+                    source.length,
                     self._identity["release_key"],
                     self._identity["board"],
                     self.boot.security_counter(),
-                    upload.sha,
+                    source.sha,
                 )
-                if upload.upgrade:
+                if source.upgrade:
                     self._check_newer(info.version)
                 shares.check_inflated(info.inflated_size)
+                if info.base is not None:
+                    base = await self._base(info.base)
                 await store.erase()
                 store.begin(info)
                 file.seek(info.payload_offset)
-                await romfs.unpack(_inflated(file), info.inflated_size, info.inflated_sha, store)
+                stream = _inflated(file)
+                if base is not None:
+                    from .delta import Patched
+
+                    stream = Patched(stream, base, info.inflated_size)
+                await romfs.unpack(stream, info.inflated_size, info.inflated_sha, store)
             await store.finish()
         except (Refused, OSError):
             await store.abandon()
             raise
         finally:
             self._verifying = False
-        self._installed = upload.length
-        upload.drop()
+            if base is not None:
+                base.close()
+        self.progress.note(source.sha, messages.UPDATE_READY)
+        self._installed = source.length
+        self.taken = 0 if source is self._upload else source.length
+        source.drop()
+
+    async def _base(self, described: tuple):
+        """The running release as the base that a delta describes. Raises Refused, OSError."""
+        from . import base, delta
+
+        self._check_base(described[0])
+        reader = base.running(self.boot)
+        try:
+            await delta.check_base(reader, described[1], described[2])
+        except (Refused, OSError):
+            reader.close()
+            raise
+        return reader
 
     def _set_state(self, image_hash, confirm: bool) -> int:
         """0, or a result code of the image group."""
@@ -303,25 +410,28 @@ class UpdateManager:
             return refusal.IMG_NOT_NEWER
         if self.boot.trial or (confirm and not slot["proven"]):
             return refusal.IMG_CONFIRMATION_DENIED
+        self.progress.enter(slot["upload"], messages.UPDATE_PENDING)
         self._refusal = ""
         self.code = 0
         self.boot.mark_pending(slot["slot"], confirm)
         return 0
 
-    def _refuse(self, refused: Refused) -> dict:
+    def _refuse(self, refused: Refused, source) -> dict:
         try:
-            self._upload.drop()
+            source.drop()
         except OSError as error:
             print("update: the upload cannot be removed:", error)
-        return self._note(refused)
+        return self.note(refused)
 
-    def _note(self, refused: Refused) -> dict:
+    def note(self, refused: Refused) -> dict:
+        """Keep why an image is not taken; the answer that says so."""
         self.code = refused.code
         self._refusal = refused.text
         print("update: refused:", refused.text)
-        return _error(refused.rc)
+        return failure(refused.rc)
 
-    def _changed(self) -> None:
+    def changed(self) -> None:
+        """Tell whoever listens that `state` or `reason` may be another."""
         if self.on_change is not None:
             self.on_change()
 
@@ -337,5 +447,5 @@ def _numbers(version: str) -> tuple:
     return tuple([int(part) if part.isdigit() else 0 for part in version.split(".")[:3]])
 
 
-def _error(rc: int) -> dict:
-    return smp.error(smp.GROUP_IMAGE, rc)
+def _hex(digest: bytes) -> str:
+    return hexlify(digest[:4]).decode()

@@ -1,5 +1,7 @@
 """Why an update is refused: a code of ours, the nearest SMP image group code, and a text."""
 
+from protocol import smp
+
 # Result codes of SMP's image group (Zephyr, img_mgmt.h) that are used here.
 IMG_OK = 0
 IMG_NO_IMAGE = 3
@@ -38,6 +40,9 @@ BYTECODE = 14
 UPLOAD_HASH = 15
 NOT_NEWER = 16
 FLASH = 17
+DELTA_BASE = 18  # another release runs than the delta was made from: send the whole image
+DELTA = 19  # the delta cannot be applied: send the whole image
+GAVE_UP = 20  # too many steps with one image
 
 # Clients know these codes only, and take no text beside them. An image for another board or
 # interpreter is what an invalid vector table is on a Cortex: built for something else.
@@ -59,6 +64,10 @@ _RC = {
     UPLOAD_HASH: IMG_INVALID_HASH,
     NOT_NEWER: IMG_NOT_NEWER,
     FLASH: IMG_FLASH_WRITE_FAILED,
+    # Nothing else that is asked of an upload is answered so: what is missing is the base.
+    DELTA_BASE: IMG_NO_IMAGE,
+    DELTA: IMG_NO_IMAGE,
+    GAVE_UP: IMG_CONFIRMATION_DENIED,
 }
 
 
@@ -74,3 +83,8 @@ class Refused(Exception):
     def rc(self) -> int:
         """The result code for SMP's image group."""
         return _RC[self.code]
+
+
+def failure(rc: int) -> dict:
+    """The body of a reply that refuses with this result code of the image group."""
+    return smp.error(smp.GROUP_IMAGE, rc)

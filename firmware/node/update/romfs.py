@@ -29,10 +29,11 @@ async def unpack(stream, size: int, sha: bytes, sink) -> None:
     """Read `size` bytes of ROMFS from `stream` (has `readinto`) and check their SHA-256 `sha`.
 
     sink: `open(name, size)`, `write(view)` until `size` bytes are there, `close()`; name is the
-    path with slashes. Raises Refused; what the sink got is then not to be used. Other tasks have
+    path with slashes. A sink with `raw(view)` is given every byte of the image there, before it is
+    looked into. Raises Refused; what the sink got is then not to be used. Other tasks have
     their turn every PIECE bytes.
     """
-    reader = _Reader(stream, size)
+    reader = _Reader(stream, size, getattr(sink, "raw", None))
     for byte in _HEADER:
         if reader.byte() != byte:
             raise _broken("it is no ROMFS image")
@@ -89,8 +90,9 @@ async def _file(reader, end: int, name: str, sink) -> None:
 class _Reader:
     """The stream, with the position in it, a limit and a running digest."""
 
-    def __init__(self, stream, size: int):
+    def __init__(self, stream, size: int, raw):
         self.at = 0
+        self._raw = raw
         self.digest = sha256()
         self._stream = stream
         self._size = size
@@ -150,6 +152,8 @@ class _Reader:
                 raise _broken("it ends at byte %d of %d" % (self.at + got, self._size))
             got += step
         self.digest.update(self._view[:count])
+        if self._raw is not None:
+            self._raw(self._view[:count])
         self.at += count
 
 

@@ -1,6 +1,8 @@
-"""The idle slot: a folder on littlefs that a new image's files are written to.
+"""The idle slot: where a new image's files go.
 
-On a build with ROMFS partitions another class with these methods would take its place.
+Two forms, one for each slot store of the boot stage: a folder on littlefs that the files are
+unpacked to, or half of a mapped partition that the ROMFS image is written to as it is.
+`slot_store` gives the one that this build has. Both are sinks for `romfs.unpack`.
 """
 
 import asyncio
@@ -18,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-MAX_FILES = 120
+MAX_FILES = 180
 PACKAGES = ("node", "protocol")
 
 _DIRECTORY = 0x4000
@@ -27,28 +29,111 @@ _MPY_VERSION = getattr(sys.implementation, "_mpy", 6) & 0xFF
 _SMALL_INT_BITS = 31  # of the node's 32-bit words
 
 
-class SlotStore:
-    """Writes the idle slot of `boot`, up to its share of `budget`. A sink for `romfs.unpack`."""
+def slot_store(boot, budget: Budget):
+    """The writer of the idle slot of `boot`, up to its share of `budget`."""
+    if boot.slots_store.capacity:
+        return HalfStore(boot)
+    return FolderStore(boot, budget)
+
+
+class _Names:
+    """The files of an image, each checked as it comes: what a slot must not hold is Refused."""
+
+    def __init__(self):
+        self._names = set()
+        self._name = ""
+        self._size = 0
+
+    def open(self, name: str, size: int) -> None:
+        """Begin the file `name` of `size` bytes."""
+        check_name(name)
+        if name in self._names:
+            raise Refused(refusal.FILE_NAME, "payload: %s is there twice" % name)
+        if len(self._names) == MAX_FILES:
+            raise Refused(refusal.FILE_NAME, "payload: more than %d files" % MAX_FILES)
+        if size < 4:
+            raise Refused(refusal.BYTECODE, "payload: %s is too short for a .mpy file" % name)
+        self._names.add(name)
+        self._name = name
+        self._size = 0
+
+    def write(self, view) -> None:
+        """The next bytes of the open file."""
+        if self._size == 0:
+            _check_bytecode(self._name, view)
+        self._size += len(view)
+
+    def check_whole(self) -> None:
+        """After the last file."""
+        if "node/app.mpy" not in self._names:
+            raise Refused(refusal.PAYLOAD, "payload: there is no node/app.mpy to start")
+
+
+class HalfStore(_Names):
+    """Writes the image itself to the idle half."""
+
+    def __init__(self, boot):
+        super().__init__()
+        self._boot = boot
+        self._writer: Any = None
+
+    async def erase(self) -> None:
+        """Empty the slot. Raises Refused when the node depends on it, OSError from the flash."""
+        _release(self._boot)
+
+    def begin(self, info) -> None:
+        """The slot is empty, the bytes of a verified image follow. info: `image.ImageInfo`."""
+        boot = self._boot
+        try:
+            self._writer = boot.slots_store.begin(
+                boot.idle_slot, _head(boot, info), info.inflated_size, info.inflated_sha
+            )
+        except ValueError as error:
+            raise Refused(refusal.TOO_LARGE, str(error)) from None
+
+    def raw(self, view) -> None:
+        """The next bytes of the image itself, before they are looked into."""
+        try:
+            self._writer.write(view)
+        except ValueError as error:
+            raise Refused(refusal.PAYLOAD, "payload: %s" % error) from None
+
+    def close(self) -> None:
+        """The open file is whole."""
+
+    async def abandon(self) -> None:
+        """After an error: without its list the slot is empty, and there is nothing to give back."""
+        self._writer = None
+
+    async def finish(self) -> None:
+        """Read everything back, then install it; as `FolderStore.finish`."""
+        self.check_whole()
+        problem = ""
+        for problem in self._writer.check():  # noqa: B007 - the last counts
+            await asyncio.sleep(0)
+        if problem:
+            raise Refused(refusal.FLASH, "flash did not keep it: %s" % problem)
+        self._writer.install()
+        self._boot.installed(self._boot.idle_slot)
+
+
+class FolderStore(_Names):
+    """Writes the files of an image to the idle slot's folder, up to the share of `budget`."""
 
     def __init__(self, boot, budget: Budget):
+        super().__init__()
         self._boot = boot
         self._budget = budget
         self._used = SlotSize(budget.block_size)
-        self._folder = boot.folder(boot.idle_slot)
+        self._folder = boot.slots_store.folder(boot.idle_slot)
         self._record: Any = None
-        self._names = set()
         self._file: Any = None
-        self._name = ""
-        self._size = 0
         self._digest: Any = None
         self._erased = False
 
     async def erase(self) -> None:
         """Empty the slot. Raises Refused when the node depends on it, OSError from the flash."""
-        try:
-            self._boot.release(self._boot.idle_slot)
-        except ValueError as error:
-            raise Refused(refusal.FLASH, str(error)) from None
+        _release(self._boot)
         try:
             os.stat(self._folder)
         except OSError:
@@ -58,26 +143,14 @@ class SlotStore:
 
     def begin(self, info) -> None:
         """The slot is empty, the files of a verified image follow. info: `image.ImageInfo`."""
-        self._record = self._boot.record(
-            self._boot.idle_slot,
-            info.version_text,
-            info.hash,
-            info.security_counter,
-            info.upload_sha,
-        )
+        boot = self._boot
+        self._record = boot.slots_store.begin(boot.idle_slot, _head(boot, info))
 
     def open(self, name: str, size: int) -> None:
         """Begin the file `name` of `size` bytes; Refused: a name not ours, or no room for it."""
-        check_name(name)
-        if name in self._names:
-            raise Refused(refusal.FILE_NAME, "payload: %s is there twice" % name)
-        if len(self._names) == MAX_FILES:
-            raise Refused(refusal.FILE_NAME, "payload: more than %d files" % MAX_FILES)
-        if size < 4:
-            raise Refused(refusal.BYTECODE, "payload: %s is too short for a .mpy file" % name)
+        super().open(name, size)
         self._used.add(name, size)
         self._budget.check_slot(self._used.blocks)
-        self._names.add(name)
         at = 0
         path = self._folder + "/" + name
         while True:
@@ -87,17 +160,13 @@ class SlotStore:
             if at > len(self._folder):
                 _make_folder(path[:at])
         self._file = open(path, "wb")
-        self._name = name
-        self._size = 0
         self._digest = sha256()
 
     def write(self, view) -> None:
         """The next bytes of the open file."""
-        if self._size == 0:
-            _check_bytecode(self._name, view)
+        super().write(view)
         self._file.write(view)
         self._digest.update(view)
-        self._size += len(view)
 
     def close(self) -> None:
         """The open file is whole."""
@@ -125,16 +194,28 @@ class SlotStore:
 
         Raises Refused when the flash did not keep what it was given, OSError from the flash.
         """
-        if "node/app.mpy" not in self._names:
-            raise Refused(refusal.PAYLOAD, "payload: there is no node/app.mpy to start")
+        self.check_whole()
         self._record.finish()
         self._record = None
         problem = ""
-        for problem in self._boot.checking(self._boot.idle_slot):  # noqa: B007 - the last counts
+        slots = self._boot.slots_store
+        for problem in slots.checking(self._boot.idle_slot, True):  # noqa: B007 - the last counts
             await asyncio.sleep(0)
         if problem:
             raise Refused(refusal.FLASH, "flash did not keep it: %s" % problem)
-        self._boot.install(self._boot.idle_slot)
+        slots.install(self._boot.idle_slot)
+        self._boot.installed(self._boot.idle_slot)
+
+
+def _release(boot) -> None:
+    try:
+        boot.release(boot.idle_slot)
+    except ValueError as error:
+        raise Refused(refusal.FLASH, str(error)) from None
+
+
+def _head(boot, info) -> bytes:
+    return boot.head(info.version_text, info.hash, info.security_counter, info.upload_sha)
 
 
 def check_name(name: str) -> None:

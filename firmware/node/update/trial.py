@@ -24,9 +24,13 @@ class Trial:
         # Here and not in `run`, so that a restart of the task does not put the deadline off.
         self._last = time.ticks_ms()
         self._elapsed = 0
+        self._counted = False
 
     async def run(self, check_in) -> None:
         """Supervise the trial, then stay quiet; check_in is called at least every 5 s."""
+        if self._manager.boot.trial and not self._counted:
+            self._counted = True
+            self._manager.begin_trial()
         while True:
             check_in()
             await asyncio.sleep_ms(POLL_MS)
@@ -73,8 +77,6 @@ class Trial:
         return int(timeout if isinstance(timeout, int) else timeout())
 
     def _give_up(self, missing: str) -> None:
-        import machine
-
         print("update: not confirmed, going back:", missing)
         self._manager.give_up(missing)
-        machine.reset()
+        self._manager.boot.reset()

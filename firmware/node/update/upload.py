@@ -77,6 +77,11 @@ class Upload:
             self._file.flush()
             self._unsynced = 0
 
+    def open(self):
+        """The complete file, to be read."""
+        self.close()
+        return open(self.path, "rb")
+
     def close(self) -> None:
         """Commit what is here; the next `append` opens the file again."""
         self._unsynced = 0

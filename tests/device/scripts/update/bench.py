@@ -20,6 +20,8 @@ from firmware.node.update.manager import UpdateManager
 
 BLOCK = 4096
 ERASED = b"\xff" * BLOCK
+# In a journal, where the values of NVS are written.
+NVS = -1
 
 
 class PowerCut(BaseException):
@@ -29,6 +31,7 @@ class PowerCut(BaseException):
 class Flash:
     """NOR flash in RAM. `left` writes from now (-1: never) the power goes, `torn` halfway through.
 
+    journal: None, or a list that is given each write that was done: (byte, what was written there).
     Once `dead` it answers with an error and without allocating: the garbage collector may still
     close files of a node that has lost its power.
     """
@@ -39,6 +42,7 @@ class Flash:
         self.left = -1
         self.torn = False
         self.dead = False
+        self.journal = None
 
     def readblocks(self, block, buf, off=0):
         if self.dead:
@@ -60,6 +64,8 @@ class Flash:
                 self.data[at : at + half] = buf[:half]
             raise PowerCut
         self.data[at : at + len(buf)] = buf
+        if self.journal is not None:
+            self.journal.append((at, bytes(buf)))
         return 0
 
     def ioctl(self, op, arg):
@@ -78,6 +84,8 @@ class Flash:
         self.data[arg * BLOCK : arg * BLOCK + size] = ERASED[:size]
         if cut:
             raise PowerCut
+        if self.journal is not None:
+            self.journal.append((arg * BLOCK, ERASED))
         return 0
 
     def due(self):
@@ -119,10 +127,12 @@ class Lamppost:
     def _nvs_write(self):
         if self.flash.due():
             raise PowerCut
+        if self.flash.journal is not None:
+            self.flash.journal.append((NVS, dict(esp32._drafts)))
 
     def power_cycle(self, cause=machine.PWRON_RESET):
         """Everything but flash and NVS is gone; the power is back."""
-        try:  # noqa: SIM105 - there is no contextlib here
+        try:
             vfs.umount("/flash")
         except OSError:
             pass  # it was not mounted
@@ -133,6 +143,7 @@ class Lamppost:
             sys.path.pop(0)
         before = self.flash
         self.flash = Flash(before.data)
+        self.flash.journal = before.journal
         if not before.dead:  # the cut that was asked for is still to come
             self.flash.left = before.left
             self.flash.torn = before.torn

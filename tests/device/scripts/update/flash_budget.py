@@ -13,7 +13,7 @@ from bench import Lamppost, Left, read, run, send, tell
 
 from firmware.node import log as logs
 from firmware.node.update import budget, refusal
-from firmware.node.update.store import SlotStore
+from firmware.node.update.store import slot_store
 from protocol import records
 
 folder = sys.argv[1]
@@ -48,7 +48,7 @@ log = logs.NodeLog("/flash/log", Clock())
 
 
 def append():
-    assert log.append(records.AIR, 60, 60, 100, 200, 300, 100, 400), log.last_failure
+    assert log.append(records.AIR, 60, 60, 1000, 100, 200, 300, 100, 400, 200, 0), log.last_failure
 
 
 def waiting():
@@ -148,7 +148,7 @@ answer = run(
 tell("crowded flash", answer["err"]["rc"], "are kept for the log" in manager.reason)
 tell("  written", post.flash.writes - writes)
 
-store = SlotStore(manager.boot, shares)
+store = slot_store(manager.boot, shares)
 try:
     store.open("node/large.mpy", shares.slot_blocks * 4096)
     tell("taken")

@@ -32,7 +32,7 @@ async def supervise(task, until):
     while not until() and not running.done():
         await asyncio.sleep_ms(1)
     running.cancel()
-    try:  # noqa: SIM105 - there is no contextlib here
+    try:
         await running
     except asyncio.CancelledError:
         pass
