@@ -1,7 +1,8 @@
 """The RS-485 bus: one master, which asks; a node speaks only when spoken to by its address.
 
 Every node hears everything on the line, its own frames included where the transceiver echoes; what
-is for others, or is a reply, is passed over.
+is for others, or is a reply, is passed over. A broadcast is carried out and never answered: what
+changes the street has to be sealed under a group key, chunks of a multicast image do not.
 """
 
 import asyncio
@@ -28,9 +29,8 @@ _MOST_STALE = 256
 class BusLink:
     """uart: a `machine.UART`. server: Server. address: this node's, 1..247.
 
-    answered: requests replied to. broadcasts: broadcast frames, none of which is carried out: one
-    cannot be sealed with a key that a single node has, and unsealed it may change nothing. failed:
-    replies that the port did not take. late: replies not sent because nobody waits for them.
+    answered: requests replied to. broadcasts: broadcast frames. failed: replies that the port did
+    not take. late: replies not sent because nobody waits for them.
     """
 
     def __init__(self, uart, server, address):
@@ -66,8 +66,13 @@ class BusLink:
                 continue
             for address, control, sequence, payload in self._deframer.feed(view[:count]):
                 check_in()
-                if control == busframe.BROADCAST:
+                if control == busframe.BROADCAST and address == busframe.BROADCAST_ADDRESS:
                     self.broadcasts += 1
+                    began = time.ticks_ms()
+                    await self._server.broadcast(payload, NAME)
+                    if time.ticks_diff(time.ticks_ms(), began) >= _LONG_MS:
+                        self._forget_stale()
+                        break
                 elif control == busframe.REQUEST and address == self._address:
                     took = await self._answer(sequence, payload)
                     if took >= _LONG_MS:

@@ -1,0 +1,77 @@
+"""A LAN link that lives until its standard input ends; tells each change, and at last its lamp.
+
+The first line of its input is the network document in hexadecimal. Arguments: "unset" the clock is
+not set until another line comes; "quick" every deadline is a second or so; "flood" it publishes as
+fast as it is allowed to; "wrap" the same until 70,000 are acknowledged.
+"""
+
+import asyncio
+import gc
+import select
+import sys
+import time
+from binascii import unhexlify
+
+import rig
+
+from node.links import lan, mqtt
+
+lan._LONGEST_PAUSE_MS = 400
+lan._FIRST_PAUSE_MS = 200
+
+
+class Watched(rig.Clock):
+    def __init__(self, is_set):
+        self.is_set = is_set
+
+
+async def flood(link, until, lamp):
+    """Publish at QoS 1 without a pause, however often the connection is lost."""
+    numbered = 0
+    while True:
+        if link.up and link._session.publish(b"flood", b"%d" % numbered, time.ticks_ms()):
+            numbered += 1
+        else:
+            await asyncio.sleep_ms(1)
+        if until and link._session and link._session.acknowledged >= until:
+            print("acknowledged", until, link.connections, link._session._last_id, lamp)
+            until = 0
+            return
+
+
+async def main():
+    document = unhexlify(sys.stdin.readline().strip())
+    words = sys.argv[1:]
+    if "quick" in words:
+        mqtt._PING_MS = mqtt._PONG_MS = mqtt._CONNECTED_MS = 1000
+        mqtt._ACKNOWLEDGED_MS = mqtt._STUCK_MS = mqtt._WHOLE_MS = 1500
+    clock = Watched("unset" not in words)
+    link = rig.link(document, clock=clock)
+    lamp = rig.Lamp()
+    tasks = [asyncio.create_task(lamp.run()), asyncio.create_task(link.run(rig.check_in))]
+    if "flood" in words or "wrap" in words:
+        tasks.append(asyncio.create_task(flood(link, 70_000 if "wrap" in words else 0, lamp)))
+    poll = select.poll()
+    poll.register(sys.stdin, select.POLLIN)
+    said = None
+    while True:
+        await asyncio.sleep_ms(20)
+        state = f"down {link.reason}"
+        if link.up:
+            state = f"up {link.connections} {link._session.present}"
+        if state != said:
+            said = state
+            print(state)
+        if poll.poll(0):
+            line = sys.stdin.readline()
+            if not line:
+                break
+            clock.is_set = True
+    for task in tasks:
+        task.cancel()
+    await asyncio.sleep_ms(20)
+    gc.collect()
+    print("lamp", lamp)
+
+
+asyncio.run(main())
