@@ -33,6 +33,7 @@ class Node:
 
     def __init__(self, boot, observer, board, output, watchdog):
         from . import identity as identities
+        from . import tasks
         from .clock import Clock
         from .events import Events
         from .lamp.service import Lamp
@@ -47,20 +48,32 @@ class Node:
         nvs = board.nvs()
         self.clock = Clock(board.rtc())
         self.settings = Settings(root + "/configuration.cbor")
-        self.lamp = Lamp(output, self.clock, self.settings)
-        self.supervisor = Supervisor(None, watchdog)
+        if boot.safe:
+            self.settings.fall_back()
+        self.output = self._output(output)
+        self.lamp = Lamp(self.output, self.clock, self.settings, boot.reset_cause == 1)
+        self.supervisor = Supervisor(None, watchdog, boot.crumb)
         self.supervisor.add("lamp", lambda: self.lamp, 15_000, 1000, _LAMP_FAILURES)
+        if hasattr(self.output, "run"):
+            self.supervisor.add("dali", lambda: self.output)
         self.identity = identities.load(root)
         self.log = open_log(root + "/log", self.clock, nvs, observer)
         self.supervisor.log = self.log
         self.manager = UpdateManager(boot, self.identity, self.clock)
+        self._network = None
         self.server = self._server(root + "/counters.cbor", nvs)
-        self.links = {}
-        self._trial_task = None
+        self.links = self.status.links
+        # Of the lamp's faults, made with the meter's task.
+        self.monitor = None
+        # The task of an image on trial: one for the whole life of the node.
+        self.trial = None
         self._resetting = None
         self.events = Events(self.log, boot, self.manager)
         self._listen()
-        self._add_tasks()
+        if boot.safe:
+            tasks.add_safe(self)
+        else:
+            tasks.add(self)
 
     async def run(self):
         """Write that the node started, then look after its tasks for ever."""
@@ -77,23 +90,18 @@ class Node:
             self.log.epoch,
         )
         self.events.start()
+        self.lives.start()
         if self.settings.reason:
             self.events.configured(False, self.settings.version)
         await self.supervisor.run()
 
     def self_test(self) -> str:
-        """Whether a release on trial is fit to stay: "" or what is not well.
+        """What keeps a release on trial from staying, by the checks that it names; "" for none."""
+        from . import version  # pyright: ignore - written by the build
+        from .update import selftest
 
-        The lamp follows its program, records last, and the gateway's link is served. Sensors are no
-        part of it: a dead one must not keep a lamppost from being updated.
-        """
-        if not self.supervisor.is_well("lamp"):
-            return "the lamp's task does not run"
-        if self.log.next_seq == 0:
-            return "the log cannot be written (%s)" % self.log.last_failure
-        if not self.supervisor.is_well("bus"):
-            return "the bus is not served"
-        return ""
+        names = getattr(version, "SELF_TEST", selftest.DEFAULT)
+        return selftest.run(names, self.supervisor, self.log)
 
     def reset_after(self, delay_ms):
         """Start the chip again once a reply had time to get out."""
@@ -105,7 +113,7 @@ class Node:
                 # What has come of an upload is kept, so that it goes on from there.
                 self.manager.close()
             finally:
-                self.board.reset()
+                self.boot.reset()
 
         self._resetting = asyncio.create_task(reset())
 
@@ -113,12 +121,36 @@ class Node:
         """Frames that the links refused."""
         return sum(link.rejected for link in self.links.values())
 
+    def network(self):
+        """The NetworkFile, read when it is first asked for."""
+        if self._network is None:
+            from .networkfile import NetworkFile
+
+            self._network = NetworkFile(self.boot.root + "/network.cbor")
+        return self._network
+
+    def _output(self, output):
+        """What drives the lamp by the settings; `output` has it on since before they were read."""
+        from . import parts
+
+        if parts.fitted(self.settings, "output") != parts.DALI:
+            return output
+        try:
+            from .lamp.gear import DaliOutput
+
+            # The PWM line stays at full: it drives nothing there.
+            return DaliOutput(self.board.dali_line(), self.board.lamp_relay())
+        except (ImportError, OSError, ValueError) as error:
+            print("output: no DALI (%r), so PWM" % error)
+            return output
+
     def _server(self, counters, nvs):
         import sys
         from binascii import hexlify
 
         from protocol import smp
 
+        from .crash import Lives
         from .groups.image import ImageGroup
         from .groups.os import OsGroup
         from .groups.settings import SettingsGroup
@@ -128,6 +160,7 @@ class Node:
         from .status import Status
 
         identity = self.identity
+        self.lives = Lives(self.boot, self.log, self.reset_after)
         self.status = Status(
             identity,
             self.boot,
@@ -150,11 +183,11 @@ class Node:
         groups = {
             smp.GROUP_OS: OsGroup(self.clock, self.reset_after, information),
             smp.GROUP_IMAGE: ImageGroup(self.manager),
-            smp.GROUP_SETTINGS: SettingsGroup(self.settings),
-            smp.GROUP_STREET: StreetGroup(self.log, self.lamp, self.clock, self.status),
+            smp.GROUP_SETTINGS: SettingsGroup(self.settings, self.network),
+            smp.GROUP_STREET: StreetGroup(self.log, self.lamp, self.clock, self.status, self.lives),
         }
         sealing = Sealing(counters, identity["id"], identity["keys"], nvs)
-        return Server(groups, sealing, self.board.switch_closed)
+        return Server(groups, sealing, self.board.switch_closed, None, identity, self.boot.root)
 
     def _listen(self):
         self.clock.on_step = self.events.clock_stepped
@@ -164,66 +197,4 @@ class Node:
         self.lamp.on_event = self.events.lamp_event  # pyright: ignore
         self.manager.on_change = self.events.update_changed  # pyright: ignore
         self.server.on_replay = self.events.replay_refused
-
-    def _add_tasks(self):
-        from .links import LIMIT_MS
-
-        add = self.supervisor.add
-        add("bus", self._bus, LIMIT_MS)
-        add("console", self._console, LIMIT_MS)
-        add("trial", self._trial)
-        add("energy", self._energy)
-        add("air", self._air)
-        add("people", self._people)
-        add("status", self._recorder)
-
-    def _bus(self):
-        from .links.bus import BusLink
-
-        self.links["bus"] = BusLink(self.board.bus_uart(), self.server, self.identity["address"])
-        return self.links["bus"]
-
-    def _console(self):
-        import micropython
-
-        from .links.console import ConsoleLink
-
-        # Behind the closed door nobody is to reach the interpreter's prompt by a Ctrl-C.
-        micropython.kbd_intr(3 if self.board.switch_closed() else -1)
-        stdin, stdout = self.board.console()
-        self.links["console"] = ConsoleLink(stdin, stdout, self.server)
-        return self.links["console"]
-
-    def _trial(self):
-        from .update.trial import Trial
-
-        if self._trial_task is None:
-            self._trial_task = Trial(
-                self.manager,
-                self.self_test,
-                lambda: self.server.proven > 0,
-                lambda: self.settings.values["update/confirm_timeout"],
-            )
-        # The same one again: its deadline counts from the start of the node.
-        return self._trial_task
-
-    def _energy(self):
-        from .samplers.energy import EnergySampler
-
-        total = self.boot.root + "/energy"
-        return EnergySampler(self.board.meter_uart(), self.clock, self.log, self.settings, total)
-
-    def _air(self):
-        from .samplers.air import AirSampler
-
-        return AirSampler(self.board.pms_uart(), self.clock, self.log, self.settings)
-
-    def _people(self):
-        from .samplers.people import PeopleSampler
-
-        return PeopleSampler(self.board.i2c(), self.clock, self.log, self.settings)
-
-    def _recorder(self):
-        from .status import StatusRecorder
-
-        return StatusRecorder(self.clock, self.log, self.settings, self.supervisor, self.rejected)
+        self.server.on_key = self.events.key_changed  # pyright: ignore

@@ -2,6 +2,8 @@
 
 from protocol import messages, records
 
+from .update.refusal import DELTA, DELTA_BASE
+
 # Steps below this keep the clock right and are not worth a record, nor are more than one an hour.
 _STEP_WORTH_TELLING = 60
 _STEP_PAUSE = 3600
@@ -60,6 +62,10 @@ class Events:
         """For `Server.on_replay`."""
         self._log.append(records.EVENT, records.EVENT_REPLAY_REFUSED, count)
 
+    def key_changed(self, key_id):
+        """For `Server.on_key`."""
+        self._tell(records.EVENT_KEY_CHANGED, key_id)
+
     def update_changed(self):
         """For `UpdateManager.on_change`, which is also called when nothing of note changed."""
         manager = self._manager
@@ -68,11 +74,16 @@ class Events:
             self._state = state
             if state == messages.UPDATE_READY:
                 self._tell_update(records.EVENT_UPDATE_VERIFIED, self._idle_counter())
+                if manager.taken:
+                    self._tell_update(records.EVENT_MULTICAST_TAKEN, manager.taken)
         refusal = manager.reason if manager.code else ""
         if refusal != self._refusal:
             self._refusal = refusal
             if refusal:
-                self._tell_update(records.EVENT_UPDATE_REFUSED, manager.code)
+                code = records.EVENT_UPDATE_REFUSED
+                if manager.code in (DELTA_BASE, DELTA):
+                    code = records.EVENT_DELTA_REFUSED  # for the gateway: send the whole image
+                self._tell_update(code, manager.code)
         if self._trial and not self._boot.trial:
             self._tell_update(records.EVENT_UPDATE_CONFIRMED, self._boot.slot)
         self._trial = self._boot.trial

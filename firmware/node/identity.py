@@ -1,7 +1,8 @@
-"""Who this lamppost is: written once at flashing, kept in a file and in NVS; either is enough.
+"""Who this lamppost is: written at flashing, kept in a file and in NVS; either is enough.
 
 File: CBOR map {"id": 6 bytes, "board": text, "address": bus address, "keys": {key id: 16 bytes},
-"release_key": RSA-3072 modulus, 384 bytes}, then the CRC-32 of it, little endian.
+"release_key": RSA-3072 modulus, 384 bytes}, then the CRC-32 of it, little endian. While a key
+change is under way also "next": [id of the new key, id of the one that it will retire].
 """
 
 import os
@@ -94,6 +95,11 @@ def _check(identity) -> None:
             raise IdentityError("identity: expected a key id from 1 to 255, got %r" % (key_id,))
         if not isinstance(key, bytes) or len(key) != 16:
             raise IdentityError("identity: expected 16 bytes for key %d" % key_id)
+    following = identity.get("next")
+    if following is not None and not (
+        isinstance(following, list) and len(following) == 2 and following[0] in keys
+    ):
+        raise IdentityError("identity: expected the ids of two keys for next, got %r" % following)
     modulus = identity.get("release_key")
     if not isinstance(modulus, bytes) or len(modulus) != 384 or not modulus[0] & 0x80:
         raise IdentityError("identity: expected an RSA-3072 modulus of 384 bytes for release_key")

@@ -56,6 +56,8 @@ class NodeLog:
         self._tail_path = folder + "/tail"
         self._clock = clock
         self._observer = observer
+        # Called with (kind, values) of each record, whether it could be written or not.
+        self.on_record = None
         self._failures = 0
         self._last_failure = ""
         # Losses that no EVENT record tells of yet are those above these.
@@ -107,6 +109,8 @@ class NodeLog:
                 self._ring.forget(1)
             else:
                 self._unwritten += 1
+            if self.on_record is not None:
+                self.on_record(kind, values)
         except MemoryError as error:
             gc.collect()
             self._unwritten += not stored

@@ -26,6 +26,7 @@ class LostLog:
 
     def __init__(self, folder, nvs, failure):
         # Not below those used, so that no key that a gateway knows is asked for again.
+        self.on_record = None
         self.epoch = highest(folder + "/epoch", nvs, 0) + 1
         self.next_seq = 0
         self.overwritten = 0
@@ -35,6 +36,8 @@ class LostLog:
 
     def append(self, kind, *values) -> bool:
         """Count a record that is lost."""
+        if self.on_record is not None:
+            self.on_record(kind, values)
         self.failures += 1
         self.overwritten += 1
         return False

@@ -10,6 +10,8 @@ Replies: the reply to the last accepted request is kept as it was sealed, whole,
 (at most a bus frame). A repeat of that very request, as a gateway sends when the reply was lost,
 gets these bytes again. It is never executed again and sealed anew: the nonce of a reply comes from
 the request's counter, and two texts under one nonce would give away both.
+
+Broadcasts: sealed under a group key, which opens nothing but broadcasts; never answered.
 """
 
 import os
@@ -22,8 +24,10 @@ from protocol.errors import ProtocolError
 BLOCK = 1024
 
 _NVS_KEY = "counters"
-# Eight keys of 8 bytes, with their CRC.
+# Eight keys and the forgotten ones, 11 bytes each, with their CRC.
+_MAX_CEILINGS = 9
 _MAX_FILE = 128
+_FORGOTTEN = 0  # no key has this id
 
 
 class Replayed(Exception):
@@ -36,8 +40,9 @@ class Replayed(Exception):
 class Sealing:
     """The node's end of the seal.
 
-    path: file of the counters. node_id: 6 bytes. keys: {key id: 16 bytes}. nvs: an `esp32.NVS` or
-    None. refused: messages whose seal did not open; replayed: messages with a used counter.
+    path: file of the counters. node_id: 6 bytes. keys: {key id: 16 bytes}, which may change. nvs:
+    an `esp32.NVS` or None. refused: messages whose seal did not open; replayed: messages with a
+    used counter, repeats of broadcasts not counted.
     """
 
     def __init__(self, path, node_id, keys, nvs=None):
@@ -63,23 +68,28 @@ class Sealing:
         request = sha256(data).digest()
         if request == self._last_request and self._last_reply is not None:
             return None, 0, 0, self._last_reply
+        message, key_id, counter = self._unsealed(self._node_id, data)
         try:
-            message, key_id, counter = envelope.open_sealed(
-                self._keys, self._node_id, envelope.TO_NODE, data
-            )
-        except ProtocolError:
-            self.refused += 1
-            raise
-        lowest = self._lowest.get(key_id, 0)
-        if counter < lowest:
+            self._use(key_id, counter)
+        except Replayed:
             self.replayed += 1
-            raise Replayed(lowest)
-        if counter >= self._ceilings.get(key_id, 0):
-            self._reserve(key_id, counter + BLOCK)
-        self._lowest[key_id] = counter + 1
+            raise
         self._last_request = request
         self._last_reply = None
         return message, key_id, counter, None
+
+    def open_broadcast(self, data):
+        """The message in a sealed broadcast, whose counter is used up as in `open`.
+
+        Raises ProtocolError, Replayed (a gateway may well send one twice) or OSError.
+        """
+        message, key_id, counter = self._unsealed(envelope.BROADCAST_ID, data)
+        self._use(key_id, counter)
+        return message
+
+    def lowest(self, key_id) -> int:
+        """The lowest counter that will be accepted under this key."""
+        return self._lowest.get(key_id, self._ceilings.get(_FORGOTTEN, 0))
 
     def seal(self, key_id, counter, message) -> bytes:
         """Seal the reply to the request with this key and counter, and keep it for a repeat."""
@@ -89,9 +99,34 @@ class Sealing:
         self._last_reply = reply
         return reply
 
+    def _unsealed(self, node_id, data):
+        try:
+            opened = envelope.open_sealed(self._keys, node_id, envelope.TO_NODE, data)
+            if envelope.is_group_key(opened[1]) != (node_id == envelope.BROADCAST_ID):
+                raise ProtocolError("envelope: key %d is not for this" % opened[1])
+        except ProtocolError:
+            self.refused += 1
+            raise
+        return opened
+
+    def _use(self, key_id, counter):
+        """The counter is used from here on, or Replayed."""
+        lowest = self.lowest(key_id)
+        if counter < lowest:
+            raise Replayed(lowest)
+        if counter >= self._ceilings.get(key_id, 0):
+            self._reserve(key_id, counter + BLOCK)
+        self._lowest[key_id] = counter + 1
+
     def _reserve(self, key_id, ceiling):
         ceilings = dict(self._ceilings)
         ceilings[key_id] = min(ceiling, envelope.MAX_COUNTER + 1)
+        if len(ceilings) > _MAX_CEILINGS:
+            # Keys that are no more share one, the highest, which a key that comes anew begins at:
+            # should an old key be installed again, nothing that was sent under it is good again.
+            for known in list(ceilings):
+                if known not in self._keys:
+                    ceilings[_FORGOTTEN] = max(ceilings.get(_FORGOTTEN, 0), ceilings.pop(known))
         data = cbor.dumps(ceilings)
         data += crc32(data).to_bytes(4, "little")
         # One place is enough, since the higher counts: to insist on both would lock the gateway out

@@ -34,15 +34,22 @@ _STREET_TO_MGMT = {
 class Server:
     """groups: {group number: group}. sealing: Sealing. switch_closed: asks the service switch.
 
-    handled: requests answered. rejected: messages too broken to answer. faults: errors of our own.
-    proven: sealed requests accepted over a link other than the console: the gateway reaches us.
-    on_replay: called with the refusals so far when they reach 1, 2, 4, 8, ...
+    identity: of `identity.load`, its keys those of `sealing`, and root, the folder that it is kept
+    in; without, keys cannot be changed.
+
+    handled: requests answered, and broadcasts taken. rejected: messages too broken to answer.
+    faults: errors of our own. proven: sealed requests accepted over a link other than the console:
+    the gateway reaches us. on_replay: called with the refusals so far when they reach 1, 2, 4, ...
+    on_key: called with the id of a key that has come into force. on_sealed: called with the name of
+    the link by which a sealed request was accepted.
     """
 
-    def __init__(self, groups, sealing, switch_closed, on_replay=None):
+    def __init__(self, groups, sealing, switch_closed, on_replay=None, identity=None, root=""):
         self._groups = groups
         self._sealing = sealing
         self._switch_closed = switch_closed
+        self._identity = identity
+        self._root = root
         self._lock = asyncio.Lock()
         self.handled = 0
         self.rejected = 0
@@ -50,12 +57,18 @@ class Server:
         self.last_fault = ""
         self.proven = 0
         self.on_replay = on_replay
+        self.on_key = None
+        self.on_sealed = None
 
     async def handle(self, message, link):
         """The reply to the bytes of one SMP message from the link named `link`, or None."""
-        return await self._answer(message, link, False, MAX_PAYLOAD)
+        return await self._answer(message, link, 0, MAX_PAYLOAD)
 
-    async def _answer(self, message, link, sealed, limit):
+    async def broadcast(self, message, link):
+        """Carry out the bytes of one SMP message that came to all on `link`; nobody answers it."""
+        await self._answer(message, link, 0, MAX_PAYLOAD, True)
+
+    async def _answer(self, message, link, key_id, limit, broadcast=False):
         try:
             op, group, sequence, command, _, version = smp.unpack_header(message)
         except ProtocolError:
@@ -67,7 +80,7 @@ class Server:
             return None
         self.handled += 1
         try:
-            body = await self._body(message, link, sealed)
+            body = await self._body(message, link, key_id, broadcast)
             if not version and "err" in body:
                 body = {"rc": smp.MGMT_ERR_EUNKNOWN}
             reply = smp.pack(op + 1, group, sequence, command, body, version)
@@ -89,18 +102,33 @@ class Server:
             body = {"rc": smp.MGMT_ERR_EUNKNOWN}
         return smp.pack(op + 1, group, sequence, command, body, version)
 
-    async def _body(self, message, link, sealed):
+    async def _body(self, message, link, key_id, broadcast):
+        """The body of the reply. key_id: of the seal it was taken out of, 0 for none."""
         op, number, _, command, body = smp.unpack(message)
+        writes = op == smp.OP_WRITE
         if number == smp.GROUP_STREET and command == messages.SEALED:
-            if sealed or op != smp.OP_WRITE:
+            if key_id or not writes:
                 raise Refused(smp.MGMT_ERR_ENOTSUP)
+            if broadcast:
+                return await self._open_broadcast(body, link)
             return await self._open(body, link)
+        if broadcast and not (writes and _for_all(number, command, key_id)):
+            raise Refused(smp.MGMT_ERR_ENOTSUP)
+        request = Request(writes, number, command, body, link, key_id > 0, self._switch_closed)
+        request.key_id = 0 if broadcast else key_id
+        if number == smp.GROUP_STREET:
+            if command == messages.KEYS and self._identity is not None:
+                from . import keyring
+
+                return keyring.answer(
+                    request, self._identity, self._root, self._sealing, self.on_key
+                )
+            if command == messages.MULTICAST:
+                number = smp.GROUP_IMAGE
         group = self._groups.get(number)
         if group is None:
             raise Refused(smp.MGMT_ERR_ENOTSUP)
-        return await group.handle(
-            Request(op == smp.OP_WRITE, number, command, body, link, sealed, self._switch_closed)
-        )
+        return await group.handle(request)
 
     async def _open(self, body, link):
         data = messages.parse_sealed(body)
@@ -108,13 +136,39 @@ class Server:
         async with self._lock:
             inner, key_id, counter, reply = self._unseal(data)
             if reply is None:
+                self._proved(key_id)
                 if link != CONSOLE:
                     self.proven += 1
-                answer = await self._answer(inner, link, True, _SEALED_LIMIT)
+                if self.on_sealed is not None:
+                    self.on_sealed(link)
+                answer = await self._answer(inner, link, key_id, _SEALED_LIMIT)
                 if answer is None:
                     raise Refused(smp.STREET_ERR_INVALID, "", smp.GROUP_STREET)
                 reply = self._sealing.seal(key_id, counter, answer)
         return messages.sealed(reply)
+
+    async def _open_broadcast(self, body, link):
+        data = messages.parse_sealed(body)
+        async with self._lock:
+            try:
+                inner = self._sealing.open_broadcast(data)
+            except Replayed:
+                return {}  # gateways repeat broadcasts, since nobody answers them
+            await self._answer(inner, link, envelope.FIRST_GROUP_KEY, _SEALED_LIMIT, True)
+        return {}
+
+    def _proved(self, key_id):
+        """A message was accepted under this key: it may be a new one, which retires another."""
+        if self._identity is None or "next" not in self._identity:
+            return
+        from . import keyring
+
+        try:
+            if keyring.proved(self._root, self._identity, key_id) and self.on_key is not None:
+                self.on_key(key_id)
+        except (OSError, ValueError) as error:
+            # Both keys stay good until a message finds the flash well again.
+            self._fault("the old key cannot be retired: %r" % error)
 
     def _unseal(self, data):
         """What `Sealing.open` gives, Refused for what it raises."""
@@ -136,6 +190,15 @@ class Server:
     def _fault(self, text):
         self.faults += 1
         self.last_fault = text
+
+
+def _for_all(group, command, key_id):
+    """Whether a write may come by broadcast: few may, and but for one only sealed."""
+    if group == smp.GROUP_STREET:
+        if command == messages.MULTICAST:
+            return True  # its beginning has to be sealed, which is looked at there
+        return key_id > 0 and command in (messages.LAMP, messages.PRESENCE)
+    return key_id > 0 and group == smp.GROUP_OS and command == smp.OS_DATETIME
 
 
 def _refusal(refused, version):

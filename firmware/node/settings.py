@@ -12,9 +12,6 @@ from binascii import crc32
 from protocol import cbor, configuration
 from protocol.errors import ProtocolError
 
-# A document with every field set and a full program takes some 350 bytes.
-MAX_DOCUMENT = 1024
-
 _CRC_SIZE = 4
 _ENOENT = 2
 
@@ -36,6 +33,18 @@ class Settings:
         version, given = self._load()
         self._take(version, given)
 
+    def fall_back(self):
+        """Safe mode: the defaults but for where the lamppost stands and what drives its lamp.
+
+        A configuration may be what the node crashes of. `version` and `digest` stay those of the
+        document, so that nobody sends it again.
+        """
+        values = configuration.defaults()
+        for name in self.values:
+            if name.startswith("site/") or name == "parts/output":
+                values[name] = self.values[name]
+        self.values = values
+
     def subscribe(self, listener):
         """Call `listener()` after each change of `values`."""
         self._subscribers.append(listener)
@@ -51,9 +60,10 @@ class Settings:
         """
         version = 0
         try:
-            if len(document) > MAX_DOCUMENT:
+            if len(document) > configuration.MAX_DOCUMENT:
                 raise ProtocolError(
-                    "configuration: %d bytes, at most %d" % (len(document), MAX_DOCUMENT)
+                    "configuration: %d bytes, at most %d"
+                    % (len(document), configuration.MAX_DOCUMENT)
                 )
             version, given = configuration.parse_document(document)
         except ProtocolError as error:
@@ -95,7 +105,7 @@ class Settings:
     def _load(self):
         try:
             with open(self._path, "rb") as file:
-                data = file.read(MAX_DOCUMENT + _CRC_SIZE + 1)
+                data = file.read(configuration.MAX_DOCUMENT + _CRC_SIZE + 1)
         except OSError as error:
             if error.errno != _ENOENT:  # else none was ever applied
                 self.reason = "configuration: flash cannot be read (%s)" % error
@@ -121,7 +131,11 @@ def _still_valid(document):
     given = body.get("c") if isinstance(body, dict) else None
     if not isinstance(given, dict):
         return 0, {}
-    valid = {key: given[key] for key in given if not configuration.validate({key: given[key]})}
+    valid = {key: given[key] for key in given if not configuration.field_problems(key, given[key])}
+    if configuration.validate(valid):
+        # What holds does not hold together: those that others lean on go, all at once.
+        for key in ("lamp/calendar", "photocell/on_lux", "photocell/off_lux"):
+            valid.pop(key, None)
     version = body.get("v")
     if not isinstance(version, int) or not 0 <= version <= 0xFFFFFFFF:
         version = 0

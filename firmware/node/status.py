@@ -29,11 +29,19 @@ class Status:
         # Starts from the epoch, so that no two starts share a generation.
         self._generation = log.epoch << 12 & 0xFFFFFFFF
         self._seen = None
+        # A `links.choice.Choice` where there are several links to choose from, and the links.
+        self.choice = None
+        self.links = {}
 
     @property
     def version(self) -> str:
         """Version of the running application, "0.0.0" when its slot does not say."""
         return _running(self._boot).get("version", "0.0.0")
+
+    @property
+    def address(self) -> int:
+        """Bus address of the node."""
+        return self._identity["address"]
 
     def identity(self) -> dict:
         """The IDENTIFY reply."""
@@ -54,6 +62,7 @@ class Status:
             self._clock.is_set,
             self._supervisor.restarts,
             self._log.overwritten,
+            self._link(),
         )
         if seen != self._seen:
             self._seen = seen
@@ -86,7 +95,41 @@ class Status:
             "task_restarts": self._supervisor.restarts,
             "overwritten": self._log.overwritten,
             "generation": self.generation(),
+            "link": self._link(),
+            "link_reason": self._link_reason(),
+            "safe_mode": boot.safe > 0,
         }
+
+    def link_report(self) -> dict:
+        """The LINKS reply."""
+        import time
+
+        now = time.ticks_ms()
+        links = []
+        for code in range(1, len(messages.LINK_NAMES)):
+            name = messages.LINK_NAMES[code]
+            link = self.links.get(name)
+            if link is None:
+                continue
+            heard = None if self.choice is None else self.choice.heard_ago(name, now)
+            links.append(
+                (
+                    code,
+                    bool(getattr(link, "up", True)),
+                    -1 if heard is None else heard,
+                    link.rejected,
+                    getattr(link, "answered", 0),
+                    getattr(link, "rssi", 0),
+                    getattr(link, "reason", ""),
+                )
+            )
+        return messages.links_reply(self._link(), self._link_reason(), links)
+
+    def _link(self):
+        return self.choice.code if self.choice is not None else 1 if self.links else 0
+
+    def _link_reason(self):
+        return self.choice.reason if self.choice is not None else "it is the only one"
 
 
 def _running(boot):

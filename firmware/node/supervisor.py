@@ -27,14 +27,19 @@ _SETTLED_MS = 10_000
 
 
 class Supervisor:
-    """log: NodeLog or None. watchdog: `machine.WDT`, or None.
+    """Begins the tasks of a node, begins them again, and feeds the watchdog while they are well.
+
+    log: NodeLog or None. watchdog: `machine.WDT`, or None. crumb: told what keeps the watchdog
+    from being fed, so that it is known after the reset; or None.
 
     restarts: tasks begun again since start. last_failure: name and failure of the newest.
     """
 
-    def __init__(self, log=None, watchdog=None):
+    def __init__(self, log=None, watchdog=None, crumb=None):
         self.log = log
         self._watchdog = watchdog
+        self._crumb = crumb
+        self._noted = False
         self._entries = []
         self.restarts = 0
         self.last_failure = ""
@@ -56,6 +61,10 @@ class Supervisor:
         """
         index = len(self._entries)
         self._entries.append(_Entry(index, name, make, limit_ms, longest_pause_ms, most_failures))
+
+    def has(self, name) -> bool:
+        """Whether a task `name` was added."""
+        return any(entry.name == name for entry in self._entries)
 
     def is_well(self, name) -> bool:
         """Whether the task `name` runs, checks in within its limit, and did not fail just now."""
@@ -97,6 +106,21 @@ class Supervisor:
                 well = False
         if well and self._watchdog is not None:
             self._watchdog.feed()
+        self._note(well)
+
+    def _note(self, well):
+        """Leave in the breadcrumb which task it is, in case the watchdog bites."""
+        if self._crumb is None or well != self._noted:
+            return
+        self._noted = not well
+        if well:
+            self._crumb.forget()
+            return
+        now = time.ticks_ms()
+        for entry in self._entries:
+            if entry.task is not None and entry.overdue(now):
+                self._crumb.note("task %s hangs and cannot be cancelled" % entry.name)
+        self._crumb.note("watchdog not fed: " + self.last_failure)
 
     def _begin(self, entry, now):
         entry.resting = False

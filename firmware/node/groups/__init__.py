@@ -29,7 +29,8 @@ class Request:
     """One request as a group sees it.
 
     writes: whether it is a write. command: its number. body: a dict from the wire, unchecked. link:
-    name of the link it came by. sealed: whether it came sealed.
+    name of the link it came by. sealed: whether it came sealed; key_id: under which key of this
+    node's own, 0 in a broadcast and without a seal.
     """
 
     def __init__(self, writes, group, command, body, link, sealed, switch_closed):
@@ -39,6 +40,7 @@ class Request:
         self.body = body
         self.link = link
         self.sealed = sealed
+        self.key_id = 0
         self._switch_closed = switch_closed
 
     def require_seal(self):
@@ -48,6 +50,11 @@ class Request:
         if self.group == smp.GROUP_STREET:
             raise Refused(smp.STREET_ERR_NOT_SEALED, "send it sealed", smp.GROUP_STREET)
         raise Refused(smp.MGMT_ERR_EACCESSDENIED, "send it sealed")
+
+    def require_switch(self):
+        """Raise Refused unless it is sealed, or the service switch is closed."""
+        if not (self.sealed or self._switch_closed()):
+            raise Refused(smp.MGMT_ERR_EACCESSDENIED, "send it sealed, or close the service switch")
 
     def require_presence(self):
         """Raise Refused unless it is sealed, or sent from the open door of the lamppost."""

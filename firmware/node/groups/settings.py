@@ -1,5 +1,8 @@
 """SMP group 3: the configuration, as one document or field by field.
 
+"network" is the document that says how the local network is reached: written or deleted whole,
+sealed or with the service switch closed, and read without its secrets (protocol.network).
+
 "configuration" reads and replaces the whole document. A field is read by its name, as CBOR; fields
 written or deleted are staged, in memory alone, and come into force together with "commit", under
 the version of the document they change: its digest then tells that it was changed by hand. "load"
@@ -11,19 +14,23 @@ from protocol import cbor, configuration, smp
 from . import Refused, unsupported
 
 DOCUMENT = "configuration"
+_NETWORK = "network"
 
 
 class SettingsGroup:
-    """settings: the Settings store."""
+    """settings: the Settings store. network: called, gives the NetworkFile; None without one."""
 
-    def __init__(self, settings):
+    def __init__(self, settings, network=None):
         self._settings = settings
+        self._network = network
         # Field: value, or None to go back to the default.
         self._staged = {}
 
     async def handle(self, request):
         """Answer one request of this group."""
         command = request.command
+        if self._network is not None and request.body.get("name") == _NETWORK:
+            return self._network_document(request)
         if command == smp.SETTINGS_READ_WRITE and not request.writes:
             return self._read(request.body)
         if command not in (
@@ -46,6 +53,25 @@ class SettingsGroup:
             self._staged = {}
         return {}
 
+    def _network_document(self, request):
+        network = self._network()  # pyright: ignore - asked only where there is one
+        command = request.command
+        if command == smp.SETTINGS_READ_WRITE and not request.writes:
+            return {"val": network.public()}
+        if command not in (smp.SETTINGS_READ_WRITE, smp.SETTINGS_DELETE) or not request.writes:
+            raise unsupported()
+        request.require_switch()
+        if command == smp.SETTINGS_DELETE:
+            reason = network.remove()
+        else:
+            value = request.body.get("val")
+            if not isinstance(value, bytes):
+                raise Refused(smp.MGMT_ERR_EINVAL, "field val: expected a byte string")
+            reason = network.apply(value)
+        if reason:
+            raise Refused(smp.MGMT_ERR_EINVAL, reason)
+        return {}
+
     def _read(self, body):
         name = body.get("name")
         if name == DOCUMENT:
@@ -66,7 +92,7 @@ class SettingsGroup:
             return
         name = self._field(body)
         decoded = cbor.loads(value)
-        problems = configuration.validate({name: decoded})
+        problems = configuration.field_problems(name, decoded)
         if problems:
             raise Refused(smp.MGMT_ERR_EINVAL, problems[0])
         self._staged[name] = decoded

@@ -31,6 +31,7 @@ class Manager:
     state = messages.UPDATE_IDLE
     reason = ""
     code = 0
+    taken = 0
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from firmware.node.settings import MAX_DOCUMENT, Settings
+from firmware.node.settings import Settings
 from protocol import cbor, configuration
 
 
@@ -44,7 +44,7 @@ def test_an_applied_document_lasts(path: str) -> None:
         (cbor.dumps({"v": 1, "c": {"no/such": 1}, "h": bytes(8)}), "no/such"),
         (cbor.dumps({"v": -1, "c": {}, "h": configuration.digest({})}), "version"),
         (cbor.dumps({"v": 1, "c": {}, "h": bytes(8)}), "digest"),
-        (bytes(MAX_DOCUMENT + 1), "at most"),
+        (bytes(configuration.MAX_DOCUMENT + 1), "at most"),
     ],
 )
 def test_a_bad_document_is_refused_with_its_reason(path: str, document: bytes, why: str) -> None:
@@ -145,3 +145,36 @@ def test_a_damaged_file_leaves_the_defaults(path: str, junk: bytes) -> None:
 
     assert settings.values == configuration.defaults()
     assert settings.reason
+
+
+def test_what_holds_alone_but_not_together_leaves_what_others_lean_on(path: str) -> None:
+    values = {"lamp/calendar": [[127, 0, 0, 3]], "lamp/fade_ms": 700, "photocell/on_lux": 90}
+    Path(path).write_bytes(_kept(cbor.dumps({"v": 5, "h": bytes(8), "c": values})))
+
+    settings = Settings(path)
+
+    assert settings.given == {"lamp/fade_ms": 700}
+    assert configuration.validate(settings.values) == []
+    assert "rule 1" in settings.reason
+
+
+def test_the_fullest_programs_and_calendar_fit_a_document(path: str) -> None:
+    full = [[0, 1380, 100]] * 10
+    values = {
+        "site/latitude": -515_074,
+        "site/longitude": -1_278_000,
+        "site/utc_offset": -720,
+        "site/dst": 1,
+        "lamp/program": full,
+        "lamp/programs": [full] * 7,
+        "lamp/calendar": [[127, 20270101, 20271231, 7]] * 16,
+        "lamp/fade_ms": 5000,
+        "lamp/groups": 0xFFFF,
+        "lamp/rated_power": 1200,
+        "photocell/on_lux": 1000,
+        "photocell/off_lux": 2000,
+    }
+    settings = Settings(path)
+
+    assert settings.apply(configuration.document(0xFFFFFFFF, values)) == ""
+    assert Settings(path).given == values

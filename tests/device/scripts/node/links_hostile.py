@@ -54,6 +54,10 @@ class Line(io.IOBase):
 class Server:
     def __init__(self):
         self.asked = []
+        self.told = []
+
+    async def broadcast(self, message, link):
+        self.told.append((message, link))
 
     async def handle(self, message, link):
         self.asked.append((message, link))
@@ -69,7 +73,7 @@ async def serve(link, line, check_ins, until, most_ms=4000):
     else:
         raise AssertionError("nothing happened")
     task.cancel()
-    try:  # noqa: SIM105 - MicroPython has no contextlib
+    try:
         await task
     except asyncio.CancelledError:
         pass
@@ -92,7 +96,8 @@ def test_the_bus_answers_its_own_address_only():
     assert server.asked == [(REQUEST, "bus")]
     frames = busframe.Deframer().feed(line.written)
     assert frames == [(ADDRESS, busframe.RESPONSE, 77, b"reply to " + REQUEST)]
-    assert link.broadcasts == 2
+    assert link.broadcasts == 1, "those to all, and to nobody else"
+    assert server.told == [(REQUEST, "bus")]
     assert checks
 
 

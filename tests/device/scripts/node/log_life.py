@@ -14,7 +14,7 @@ NVS = FakeNvs()
 
 
 def fresh(count=64):
-    try:  # noqa: SIM105 - MicroPython has no contextlib
+    try:
         vfs.umount("/f")
     except OSError:
         pass

@@ -20,7 +20,7 @@ class FileBlocks:
     """A block device in a file, so that only the log is in the heap."""
 
     def __init__(self):
-        self._file = open(PATH, "w+b")  # noqa: SIM115 - as long as the script runs
+        self._file = open(PATH, "w+b")
         for _ in range(COUNT):
             self._file.write(b"\xff" * BLOCK)
 

@@ -34,8 +34,16 @@ class FakeLamp:
         self.reason = 1
         self.calls = []
 
-    def override(self, level, seconds):
+    groups = 4
+    sightings = 0
+    why = 0
+    override_left = 0
+
+    def override(self, level, seconds, why=0):
         self.calls.append(("override", level, seconds))
+
+    def near(self, seconds):
+        self.calls.append(("near", seconds))
 
     def identify(self, seconds):
         self.calls.append(("identify", seconds))
@@ -44,6 +52,7 @@ class FakeLamp:
 class FakeBoot:
     slot = 0
     trial = False
+    safe = 0
     reset_cause = 1
     reverted = ""
 
@@ -55,12 +64,12 @@ class FakeBoot:
 
 
 class FakeManager:
-    state = 0
     reason = ""
     offset = 0
 
     def __init__(self):
         self.calls = []
+        self.chunks = []
 
     def image_state(self):
         return {"images": []}
@@ -77,15 +86,34 @@ class FakeManager:
         self.calls.append(("erase",))
         return {}
 
+    def reception(self):
+        return self
+
+    async def start(self, sha, length, chunk):
+        self.calls.append(("multicast", sha, length, chunk))
+        return {}
+
+    async def stop(self):
+        self.calls.append(("multicast stop",))
+        return {}
+
+    async def chunk(self, name, index, data):
+        self.chunks.append((name, index, data))
+        return {}
+
+    def state(self, name, first):
+        return {"s": 0}
+
 
 class FakeSupervisor:
     restarts = 0
 
 
 class Rig:
-    """root: a mounted folder."""
+    """root: a mounted folder. identity: whose keys can be changed, None for IDENTITY's."""
 
-    def __init__(self, root, nvs=None):
+    def __init__(self, root, nvs=None, identity=None):
+        self.keys = identity["keys"] if identity is not None else KEYS
         self.rtc = FakeRtc()
         self.clock = Clock(self.rtc)
         self.lamp = FakeLamp()
@@ -105,7 +133,7 @@ class Rig:
             FakeSupervisor(),
         )
         self.street = StreetGroup(self.log, self.lamp, self.clock, status)
-        self.sealing = Sealing(root + "/counters.cbor", NODE_ID, KEYS, nvs)
+        self.sealing = Sealing(root + "/counters.cbor", NODE_ID, self.keys, nvs)
         self.server = Server(
             {
                 smp.GROUP_OS: OsGroup(self.clock, self.resets.append, {"s": "MicroPython"}),
@@ -115,6 +143,9 @@ class Rig:
             },
             self.sealing,
             lambda: self.switch,
+            None,
+            identity,
+            root,
         )
 
     def ask(self, message, link="bus"):
@@ -135,7 +166,7 @@ class Rig:
         outer = smp.unpack(reply)[4]
         if "m" not in outer:
             return outer
-        inner = envelope.open_sealed(KEYS, NODE_ID, envelope.FROM_NODE, outer["m"])[0]
+        inner = envelope.open_sealed(self.keys, NODE_ID, envelope.FROM_NODE, outer["m"])[0]
         return smp.unpack(inner)[4]
 
     def touched(self):

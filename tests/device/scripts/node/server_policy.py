@@ -16,7 +16,7 @@ NOW = 1_800_000_000
 
 
 def fresh():
-    try:  # noqa: SIM105 - MicroPython has no contextlib
+    try:
         vfs.umount("/f")
     except OSError:
         pass
@@ -71,6 +71,7 @@ def test_unsealed_changes_are_refused_and_change_nothing():
     before = rig.touched()
     for command, body in (
         (messages.LAMP, messages.lamp_request(0, 60)),
+        (messages.PRESENCE, messages.presence_request(30)),
         (messages.IDENTIFY, {"d": 5}),
         (messages.ACKNOWLEDGE, {"e": rig.log.epoch, "s": 0}),
     ):
@@ -97,6 +98,30 @@ def test_unsealed_changes_are_refused_and_change_nothing():
         answer = rig.body(WRITE, group, command, body)
         assert answer["rc"] == smp.MGMT_ERR_EACCESSDENIED, (group, command, answer)
     assert rig.touched() == before
+
+
+def test_a_lamp_obeys_what_is_for_its_groups_and_a_neighbour_what_names_it():
+    fresh()
+    rig = Rig("/f")  # in group 3, at address 9
+    counter = 1
+    for command, body, obeyed in (
+        (messages.LAMP, messages.lamp_request(40, 60, 7, 4), True),
+        (messages.LAMP, messages.lamp_request(40, 60, 7, 6), True),
+        (messages.LAMP, messages.lamp_request(40, 60, 7, 2), False),
+        (messages.LAMP, messages.lamp_request(40, 60, 7, messages.ALL_GROUPS), True),
+        (messages.LAMP, messages.lamp_request(None, 0, 0, 2), False),
+        (messages.PRESENCE, messages.presence_request(30), True),
+        (messages.PRESENCE, messages.presence_request(0, bytes((8, 9, 10))), True),
+        (messages.PRESENCE, messages.presence_request(30, bytes((8, 10))), False),
+    ):
+        calls = len(rig.lamp.calls)
+        assert rig.sealed(counter, WRITE, STREET, command, body) == {"l": 60}
+        assert len(rig.lamp.calls) - calls == obeyed, body
+        counter += 1
+    assert rig.lamp.calls[-2:] == [("near", 30), ("near", 0)]
+    wrong = {"l": 40, "x": 60, "g": 0x10000}
+    assert "l" not in rig.sealed(counter, WRITE, STREET, messages.LAMP, wrong)
+    assert rig.lamp.calls[-1] == ("near", 0)
 
 
 def test_reset_and_image_state_open_to_whoever_stands_at_the_door():

@@ -100,7 +100,7 @@ async def hang(check_in):
 
 async def refuse_to_end(check_in):
     while True:
-        try:  # noqa: SIM105 - MicroPython has no contextlib
+        try:
             await asyncio.sleep_ms(100_000)
         except asyncio.CancelledError:
             pass
