@@ -6,14 +6,17 @@ keys: they guard nothing but a simulation.
 
 import json
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from zlib import crc32
 
-from firmware import bootstage
 from firmware.build import flash
 from firmware.build.image import build_unsigned, sign
 from firmware.build.keys import PrivateKey, generate_key, load_key
+from protocol import configuration as configuration_schema
+from simulators import chiprom
 from simulators.node_process import ChipFiles
 
 VERSION = "1.0.0"
@@ -23,6 +26,7 @@ BOARD = "esp32s3-ref"
 """Board id of the reference board, which the parts of a lamppost stand for."""
 
 _STREET = "Lime Walk"
+_FACTORY_CONFIGURATION = 1  # its version number: any that a city pushes is another document
 
 
 @dataclass(frozen=True)
@@ -88,14 +92,19 @@ def provision(count: int, seed: int = 0) -> list[Provision]:
 class Factory:
     """Makes lampposts in ``folder``, and releases that they take.
 
+    Args:
+        folder: where they are kept.
+        slots: where they keep the application.
+
     Attributes:
-        rom: the folder with the boot stage, as it is burnt into each chip.
+        rom: the ROMFS image that is burnt into each chip: the shims of node_side, the boot stage.
         release_key_file: the private key (PEM) whose releases the lampposts trust.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, slots: flash.Slots = flash.Slots.FOLDER) -> None:
         self._folder = folder
-        self.rom = folder / "rom"
+        self._slots = slots
+        self.rom = folder / "chip.romfs"
         self.release_key_file = folder / "release-key.pem"
 
     def files_of(self, who: Provision) -> ChipFiles:
@@ -122,27 +131,44 @@ class Factory:
         """
         return sign(build_unsigned(version, BOARD, security_counter, overlay), self.release_key())
 
-    def make(self, lampposts: Iterable[Provision], version: str = VERSION) -> None:
+    def make(
+        self,
+        lampposts: Iterable[Provision],
+        version: str = VERSION,
+        configuration: Mapping[str, Any] | None = None,
+    ) -> None:
         """Make the flash and NVS of each of ``lampposts`` that has none yet, and the ROM.
+
+        Args:
+            lampposts: who they are.
+            version: the release they leave with.
+            configuration: fields they leave with, none for no configuration at all.
 
         Raises:
             BuildError: the release cannot be built.
         """
-        self._burn_rom()
+        # Each time: the sources may have changed since.
+        chiprom.burn(self.rom)
         absent = [who for who in lampposts if not self.files_of(who).flash.exists()]
         if not absent:
             return
-        base = flash.base_image(self.release(version))
+        release = self.release(version)
+        base = flash.base_image(release, slots=self._slots)
         modulus = self.release_key().modulus
         for who in absent:
             files = self.files_of(who)
             files.folder.mkdir(parents=True, exist_ok=True)
             made = flash.with_identity(base, who.identity(modulus))
             files.nvs.write_text(json.dumps({"lamp": {"identity": made.identity.hex()}}))
-            files.flash.write_bytes(made.flash)
+            if self._slots is flash.Slots.ROMFS:
+                files.romfs.write_bytes(flash.rom_partition(release))
+            files.flash.write_bytes(_configured(made.flash, configuration or {}))
 
-    def _burn_rom(self) -> None:
-        self.rom.mkdir(exist_ok=True)
-        stage = self.rom / "bootstage"
-        stage.unlink(missing_ok=True)  # these sources may have moved since
-        stage.symlink_to(Path(bootstage.__path__[0]), target_is_directory=True)
+
+def _configured(image: bytes, values: Mapping[str, Any]) -> bytes:
+    """The littlefs with a configuration file as the node's ``settings.py`` keeps it."""
+    if not values:
+        return image
+    document = configuration_schema.document(_FACTORY_CONFIGURATION, dict(values))
+    kept = document + crc32(document).to_bytes(4, "little")
+    return flash.written(flash.filesystem(image, new=False), {"/configuration.cbor": kept})

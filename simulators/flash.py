@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 BLOCK_SIZE = 4096
-FLASH_SIZE = 1024 * 1024
+FLASH_SIZE = 2 * 1024 * 1024
 """Bytes of the data partition of the reference board that the node may use."""
 
 

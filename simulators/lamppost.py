@@ -1,26 +1,32 @@
 """One lamppost: its chip, the parts on its board, its place on the bus and in the world."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from protocol import records
+from simulators.accesspoint import AccessPoint
+from simulators.airparts import AirParts
 from simulators.bus import Bus, BusPort
 from simulators.console import ConsolePort
 from simulators.factory import Provision
+from simulators.lampparts import DIMMING_PIN, LampParts
 from simulators.ledger import Ledger
 from simulators.node_process import ChipState, NodeProcess, ResetCause
 from simulators.parts import Air, UartPart
-from simulators.parts.bl0942 import Bl0942
 from simulators.parts.luminaire import FULL_DUTY, Luminaire
-from simulators.parts.pms5003 import Pms5003
 from simulators.parts.vl53l1x import Vl53l1x
 from simulators.peripherals import I2cPart, NothingThere, PartLine, UartEnd
 from simulators.world.street_world import LamppostWorld
 
+if TYPE_CHECKING:
+    from simulators.radio.street_radio import StreetRadio
+
 METER_UART, BUS_UART, AIR_UART = 0, 1, 2
-DIMMING_PIN, RELAY_PIN, SERVICE_PIN = 4, 5, 6
+SERVICE_PIN = 6
+_LOOK_S = 0.1  # at pins that change by themselves
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,8 @@ class Lamppost:
         ledger: where its records are noted.
         seed: of the noise of its parts.
         complain: called with one line about something that must not happen.
+        parts: codes of what is fitted, by the configuration's field under ``parts/``; what is
+            absent is the board's.
     """
 
     def __init__(
@@ -98,6 +106,7 @@ class Lamppost:
         ledger: Ledger,
         seed: str,
         complain: Callable[[str], None],
+        parts: Mapping[str, int] | None = None,
     ) -> None:
         self.provision = provision
         self.chip = chip
@@ -105,11 +114,13 @@ class Lamppost:
         self.luminaire = Luminaire()
         self.logged = 0
         clock = chip.clock
-        self.meter = Bl0942(
-            world, self.luminaire, clock.machine, clock.street, Random(f"{seed} meter")
-        )
-        self.air_sensor = Pms5003(world, clock.machine, Random(f"{seed} air"))
+        self.lamp_parts = LampParts(parts or {}, world, self.luminaire, clock, seed)
+        self.air_parts = AirParts(parts or {}, world, clock.machine, seed)
         self.people_sensor = Vl53l1x(world, clock.machine, Random(f"{seed} people"))
+        # On the air only where the street was asked for one.
+        self.radio: StreetRadio | None = None
+        # The Wi-Fi in its reach; a street puts its own here.
+        self.wifi = AccessPoint()
         self._bus = bus
         self._ledger = ledger
         self._complain = complain
@@ -120,6 +131,7 @@ class Lamppost:
         self._service_switch_closed = False
         self._inputs_changed: Callable[[], None] = lambda: None
         self._console: ConsolePort | None = None
+        self._look: asyncio.TimerHandle | None = None
         chip.on_reset = self._started
         chip.on_killed = self._killed
         chip.on_failure = complain
@@ -161,6 +173,7 @@ class Lamppost:
 
     def view(self) -> LamppostView:
         """How it looks now."""
+        self.lamp_parts.settle()
         walkers = self.world.walkers()
         on = self.world.powered
         return LamppostView(
@@ -183,6 +196,8 @@ class Lamppost:
 
     async def close(self) -> None:
         """Take it off the street."""
+        if self._look is not None:
+            self._look.cancel()
         await self.chip.power_cut()
         if self._console is not None:
             self._console.close()
@@ -190,17 +205,22 @@ class Lamppost:
 
     # ------------------------------------------------------------------ what its board is asked
 
-    def control(self, message: dict[str, Any]) -> None:
+    def control(self, message: dict[str, Any]) -> dict[str, Any] | None:
         """See :class:`simulators.peripherals.Board`."""
         for kind, value in message.items():
             match kind:
                 case "pwm":
                     if value[0] == DIMMING_PIN:
                         # A pin that drives nothing is pulled to full by the board.
-                        self.luminaire.pwm(value[2] if value[1] else FULL_DUTY)
+                        self.lamp_parts.pwm(value[2] if value[1] else FULL_DUTY)
                 case "pin":
-                    if value[0] == RELAY_PIN:
-                        self.luminaire.relay(bool(value[1]))
+                    self.lamp_parts.pin(*value)
+                case "rmt":
+                    edges = self.lamp_parts.transmit(value[0], value[2])
+                    if edges is not None:
+                        return {"edges": edges}
+                case "count":
+                    return {"count": self.lamp_parts.count(value)}
                 case "wdt":
                     self.chip.arm_watchdog(value)
                 case "fed":
@@ -212,11 +232,26 @@ class Lamppost:
 
     def input_pins(self) -> dict[int, int]:
         """See :class:`simulators.peripherals.Board`."""
-        return {SERVICE_PIN: 0 if self._service_switch_closed else 1}
+        return {SERVICE_PIN: 0 if self._service_switch_closed else 1, **self.lamp_parts.pins()}
 
     def watch_inputs(self, changed: Callable[[], None]) -> None:
         """See :class:`simulators.peripherals.Board`."""
         self._inputs_changed = changed
+        if self.lamp_parts.polled and self._look is None:
+            self._look_at_inputs(self.lamp_parts.pins())
+
+    def _look_at_inputs(self, before: dict[int, int]) -> None:
+        """Tell the chip of pins that have changed by themselves, and look again soon."""
+        now = self.lamp_parts.pins()
+        if now != before:
+            self._inputs_changed()
+        loop = asyncio.get_running_loop()
+        self._look = loop.call_later(_LOOK_S, self._look_at_inputs, now)
+
+    def power_dali_bus(self, on: bool) -> None:
+        """Cut or mend the supply of its DALI bus."""
+        self.lamp_parts.power_dali_bus(on)
+        self._inputs_changed()
 
     def open_uart(self, number: int, baud: int, send: Callable[[bytes], None]) -> UartEnd:
         """See :class:`simulators.peripherals.Board`."""
@@ -224,12 +259,35 @@ class Lamppost:
             self._port = self._bus.join(send, baud)
             self._port.connected = self._bus_connected
             return _BusEnd(self._port, self._talk)
-        parts: dict[int, UartPart] = {METER_UART: self.meter, AIR_UART: self.air_sensor}
-        return PartLine(parts[number], baud, send) if number in parts else NothingThere()
+        parts: dict[int, UartPart | None] = {
+            METER_UART: self.lamp_parts.meter_uart(),
+            AIR_UART: self.lamp_parts.presence_uart() or self.air_parts.uart(),
+        }
+        part = parts.get(number)
+        return NothingThere() if part is None else PartLine(part, baud, send)
 
     def i2c_parts(self, number: int) -> list[I2cPart]:
         """See :class:`simulators.peripherals.Board`."""
-        return [self.people_sensor] if number == 0 else []
+        return [self.people_sensor, *self.air_parts.i2c()] if number == 0 else []
+
+    def microvolts(self, pin: int) -> int:
+        """See :class:`simulators.peripherals.Board`."""
+        return self.air_parts.microvolts(pin)
+
+    def access_point(self) -> AccessPoint:
+        """See :class:`simulators.peripherals.Board`."""
+        return self.wifi
+
+    def open_radio(self, send: Callable[[bytes], None]) -> UartEnd | None:
+        """See :class:`simulators.peripherals.Board`."""
+        if self.radio is None:
+            return None
+        return self.radio.join(self.radio_address, send)
+
+    @property
+    def radio_address(self) -> bytes:
+        """Its public Bluetooth address: as on the ESP32 two above the chip's own."""
+        return (int(self.node, 16) + 2).to_bytes(6, "big")
 
     def _logged(self, epoch: int, seq: int, body: str) -> None:
         self.logged += 1
@@ -250,10 +308,9 @@ class Lamppost:
 
     def _started(self, cause: ResetCause) -> None:
         # Nothing drives the pins while the chip starts: the board's pull-ups put the lamp on.
-        self.luminaire.pwm(FULL_DUTY)
-        self.luminaire.relay(True)
+        self.lamp_parts.reset()
         if cause is ResetCause.POWER_ON:
-            for part in (self.meter, self.air_sensor, self.people_sensor):
+            for part in (self.lamp_parts, self.air_parts, self.people_sensor):
                 part.brown_out()
 
     def _killed(self) -> None:

@@ -61,6 +61,11 @@ class ChipFiles:
         return self.folder / "flash.bin"
 
     @property
+    def romfs(self) -> Path:
+        """The partition whose halves are the slots, on a chip that has one."""
+        return self.folder / "romfs.bin"
+
+    @property
     def nvs(self) -> Path:
         """Non-volatile storage."""
         return self.folder / "nvs.json"
@@ -89,7 +94,7 @@ class NodeProcess:
         node: node id, 12 hexadecimal digits.
         files: where its memory is.
         street_socket: the street's unix socket.
-        rom: a folder that holds ``bootstage/``.
+        rom: the ROMFS image that is burnt into it: its shims and the boot stage.
         clock: the street's clock.
         interpreter: the MicroPython it runs under.
         heap: size of its Python heap, as MicroPython takes it.
@@ -241,7 +246,7 @@ class NodeProcess:
         try:
             with theirs:
                 self._process = await asyncio.create_subprocess_exec(
-                    *self.interpreter.argv(NODE_SIDE / "run.py", heap=self.heap),
+                    *self.interpreter.argv(NODE_SIDE / "_power_up.py", heap=self.heap),
                     stdin=theirs.fileno(),
                     stdout=theirs.fileno(),
                     stderr=errors.fileno(),
@@ -281,6 +286,8 @@ class NodeProcess:
             "LAMPLIGHTER_SIM_SOCKET": str(self.street_socket.absolute()),
             "LAMPLIGHTER_SIM_NODE": self.node,
             "LAMPLIGHTER_SIM_FLASH": str(self.files.flash.absolute()),
+            "LAMPLIGHTER_SIM_ROM": str(self.rom.absolute()),
+            "LAMPLIGHTER_SIM_ROMFS": str(self.files.romfs.absolute()),
             "LAMPLIGHTER_SIM_NVS": str(self.files.nvs.absolute()),
             "LAMPLIGHTER_SIM_RTC": str(self.files.rtc.absolute()),
             "LAMPLIGHTER_SIM_CLOCK": self.clock.environment(),
@@ -289,7 +296,7 @@ class NodeProcess:
         }
         if self.cut is not None:
             mine["LAMPLIGHTER_SIM_CUT"] = self.cut.environment()
-        return self.interpreter.environment([NODE_SIDE, self.rom.absolute()], mine)
+        return self.interpreter.environment([], mine)
 
 
 def cpu_seconds(pid: int) -> float:

@@ -1,9 +1,9 @@
 """The unix socket of a street: each peripheral of each node is one connection to it.
 
 The first line of a connection is JSON: {"node": id, "device": "uart1" | "i2c0" | "control", ...}.
-Then a UART carries raw bytes both ways, I2C requests and answers (see
-``simulators/node_side/_i2c.py``), and control JSON lines out of the node and lines of input pin
-levels into it. What is at the other end is up to the node's :class:`Board`.
+Then a UART carries raw bytes both ways, I2C and ADC requests and answers (see
+``simulators/node_side/_i2c.py`` and ``_adc.py``), and control JSON lines out of the node and lines
+of input pin levels into it. What is at the other end is up to the node's :class:`Board`.
 """
 
 import asyncio
@@ -15,11 +15,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from simulators.accesspoint import AccessPoint, Station
 from simulators.parts import NoAcknowledge, UartPart
 
 _LONGEST_LINE = 65536
 _I2C_REQUEST = struct.Struct("<BBBBIH")
 _I2C_ANSWER = struct.Struct("<BH")
+_ADC_ANSWER = struct.Struct("<I")
 _I2C_WRITE, _I2C_READ, _I2C_WRITE_MEMORY, _I2C_READ_MEMORY, _I2C_SCAN = range(5)
 
 
@@ -40,8 +42,8 @@ class I2cPart(Protocol):
 class Board(Protocol):
     """The printed circuit board of one node, as its chip's wires meet it."""
 
-    def control(self, message: dict[str, Any]) -> None:
-        """Take one message of the control connection."""
+    def control(self, message: dict[str, Any]) -> dict[str, Any] | None:
+        """Take one message of the control connection; what is said to the chip at once, if any."""
         ...
 
     def input_pins(self) -> dict[int, int]:
@@ -58,6 +60,18 @@ class Board(Protocol):
 
     def i2c_parts(self, number: int) -> list[I2cPart]:
         """The parts on one I2C bus."""
+        ...
+
+    def microvolts(self, pin: int) -> int:
+        """The voltage on an analogue pin, 0 and above."""
+        ...
+
+    def access_point(self) -> AccessPoint:
+        """The Wi-Fi access point in its reach."""
+        ...
+
+    def open_radio(self, send: Callable[[bytes], None]) -> "UartEnd | None":
+        """The chip's Bluetooth radio (see ``simulators.radio.wire``), None where there is none."""
         ...
 
 
@@ -180,15 +194,21 @@ class _Introduction(_Wire):
             wire.data_received(rest)
 
 
-def _wire(board: Board, hello: dict[str, Any]) -> "_Uart | _I2c | _Control":
+def _wire(board: Board, hello: dict[str, Any]) -> "_Uart | _I2c | _Adc | _Control | _Radio | _Wifi":
     device = str(hello["device"])
     if device == "control":
         return _Control(board)
+    if device == "ble":
+        return _Radio(board)
     kind, number = device[:-1], int(device[-1:])
     if kind == "uart":
         return _Uart(board, number, int(hello["baud"]))
     if kind == "i2c":
         return _I2c(board.i2c_parts(number))
+    if kind == "adc":
+        return _Adc(board)
+    if kind == "wifi":
+        return _Wifi(board.access_point())
     raise ValueError(f"no device {device}")
 
 
@@ -202,6 +222,26 @@ class _Uart(_Wire):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._end = self._board.open_uart(self._number, self._baud, self.transport.write)
+
+    def data_received(self, data: bytes) -> None:
+        self._end.receive(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end.close()
+
+
+class _Radio(_Wire):
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._end: UartEnd = NothingThere()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        end = self._board.open_radio(self.transport.write)
+        if end is None:
+            self.transport.close()
+        else:
+            self._end = end
 
     def data_received(self, data: bytes) -> None:
         self._end.receive(data)
@@ -261,6 +301,17 @@ def _answers(part: I2cPart) -> bool:
     return True
 
 
+class _Adc(_Wire):
+    """The converter: a byte asks for a pin, four bytes are its voltage in uV."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+
+    def data_received(self, data: bytes) -> None:
+        volts = (self._board.microvolts(pin) for pin in data)
+        self.transport.write(b"".join(_ADC_ANSWER.pack(max(0, one)) for one in volts))
+
+
 class _Control(_Wire):
     def __init__(self, board: Board) -> None:
         self._board = board
@@ -274,8 +325,36 @@ class _Control(_Wire):
     def data_received(self, data: bytes) -> None:
         *lines, self._pending = (self._pending + data).split(b"\n")
         for line in lines:
-            self._board.control(json.loads(line))
+            self._say(self._board.control(json.loads(line)))
 
     def _tell_inputs(self) -> None:
+        self._say({"pins": self._board.input_pins()})
+
+    def _say(self, message: dict[str, Any] | None) -> None:
+        if message is not None and not self.transport.is_closing():
+            self.transport.write(json.dumps(message).encode() + b"\n")
+
+
+class _Wifi(_Wire):
+    """A chip's station interface (see ``simulators/node_side/network.py``)."""
+
+    def __init__(self, access_point: AccessPoint) -> None:
+        self._pending = b""
+        self._station = Station(access_point, self._say)
+
+    def data_received(self, data: bytes) -> None:
+        *lines, self._pending = (self._pending + data).split(b"\n")
+        for line in lines:
+            asked: dict[str, Any] = json.loads(line)
+            if "join" in asked:
+                self._station.join(*asked["join"])
+            else:
+                self._station.leave()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._station.close()
+
+    def _say(self, status: int, rssi: int) -> None:
         if not self.transport.is_closing():
-            self.transport.write(json.dumps({"pins": self._board.input_pins()}).encode() + b"\n")
+            line = json.dumps({"status": status, "rssi": rssi})
+            self.transport.write(line.encode() + b"\n")

@@ -5,11 +5,15 @@ import contextlib
 import fcntl
 import shutil
 import tempfile
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
+from firmware.build import Slots
+from simulators.accesspoint import AccessPoint
+from simulators.airparts import configured
 from simulators.bus import Bus, Utilisation
 from simulators.clock import SimClock
 from simulators.factory import Factory, Provision, provision
@@ -17,8 +21,12 @@ from simulators.lamppost import Lamppost, LamppostView
 from simulators.ledger import Ledger
 from simulators.node_process import NodeProcess, cpu_seconds
 from simulators.peripherals import PeripheralServer
+from simulators.radio import open_radio
 from simulators.tools import Interpreter, micropython
 from simulators.world import World
+
+if TYPE_CHECKING:
+    from simulators.radio.street_radio import StreetRadio
 
 _LONGEST_SOCKET_PATH = 100  # the kernel takes 107 bytes
 _POWER_ON_GAP = 0.02
@@ -40,7 +48,13 @@ class StreetPlan:
         crowd: see :class:`simulators.world.pavement.Pavement`.
         bits: word size of the interpreter, 64 or 32.
         heap: size of each node's Python heap, as MicroPython takes it.
+        slots: where the lampposts of a new street keep the application: unpacked to folders on
+            littlefs as on stock MicroPython, or executed in place from ROMFS as on a custom build.
         bus_name: what the gateway's configuration calls the bus.
+        parts: codes of the parts fitted to each lamppost, by the configuration's field under
+            ``parts/``; those of a new street leave the factory with a configuration that says so.
+        configuration: further fields that those of a new street leave the factory with.
+        radio: whether there is Bluetooth on the street; needs Bumble (:mod:`simulators.radio`).
     """
 
     lampposts: int = 10
@@ -54,7 +68,11 @@ class StreetPlan:
     crowd: float = 1.0
     bits: int = 64
     heap: str = "1M"
+    slots: Slots = Slots.FOLDER
     bus_name: str = "lime-walk"
+    parts: Mapping[str, int] = field(default_factory=dict[str, int])
+    configuration: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    radio: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,6 +112,8 @@ class Street:
     Attributes:
         clock, world, bus, ledger: what the lampposts share; there while the street is open.
         lampposts: by address.
+        access_point: the Wi-Fi in reach of all of them.
+        radio: the air between them, None for a street without.
         factory: made the lampposts, and makes releases for them.
     """
 
@@ -112,6 +132,8 @@ class Street:
         self.folder = folder.absolute()
         self.plan = plan or StreetPlan()
         self.lampposts: list[Lamppost] = []
+        self.access_point = AccessPoint()
+        self.radio: StreetRadio | None = None
         self._complain = complain
         self._exit = contextlib.AsyncExitStack()
 
@@ -211,9 +233,13 @@ class Street:
         self.folder.mkdir(parents=True, exist_ok=True)
         stack.enter_context(_held(self.folder))
         await asyncio.to_thread(micropython, plan.bits)  # fetched now, not at the first power-on
-        self.factory = Factory(self.folder)
+        self.factory = Factory(self.folder, plan.slots)
         provisions = provision(plan.lampposts, plan.seed)
-        await asyncio.to_thread(self.factory.make, provisions)
+        await asyncio.to_thread(
+            self.factory.make,
+            provisions,
+            configuration={**configured(plan.parts), **plan.configuration},
+        )
         self.clock = SimClock.start(plan.origin, plan.speed)
         self.world = await asyncio.to_thread(
             World, self.clock, plan.seed, plan.people, plan.air, plan.crowd
@@ -223,12 +249,16 @@ class Street:
         self.bus = Bus(plan.baud, plan.bit_error_rate, plan.seed)
         stack.callback(self.bus.close)
         self.bus.open_gateway_port()
+        if plan.radio:
+            self.radio = open_radio()
+            stack.callback(self.radio.close)
         server = PeripheralServer(self._socket_path(stack))
         await server.start()
         stack.push_async_callback(server.close)
         for number, who in enumerate(provisions):
             lamppost = self._build(who, number, server)
             stack.push_async_callback(lamppost.close)
+            lamppost.radio = self.radio
             server.boards[who.node] = lamppost
             self.lampposts.append(lamppost)
 
@@ -244,7 +274,11 @@ class Street:
         )
         world = self.world.at_lamppost(number)
         seed = f"parts {self.plan.seed} {number}"
-        return Lamppost(who, chip, self.bus, world, self.ledger, seed, self._complain)
+        lamppost = Lamppost(
+            who, chip, self.bus, world, self.ledger, seed, self._complain, self.plan.parts
+        )
+        lamppost.wifi = self.access_point
+        return lamppost
 
     def _socket_path(self, stack: contextlib.AsyncExitStack) -> Path:
         path = self.folder / "street.sock"

@@ -10,6 +10,8 @@ from typing import Any
 from protocol import records
 from protocol.errors import ProtocolError
 
+_PM25 = records.field(records.AIR, "pm25")
+
 Series = list[tuple[float, float]]
 """(street time in UTC epoch seconds, value), in time order."""
 
@@ -74,8 +76,7 @@ def _collect(night: LamppostNight, kind: int, time: float, values: Sequence[Any]
         # The level it goes to: the one it has is still that of before the ramp.
         night.levels.append((time, float(values[2])))
     elif kind == records.AIR:
-        if values[1]:
-            night.pm25.append((time, values[3] / 10))
+        night.pm25.append((time, values[_PM25] / 10))
     elif kind == records.PEOPLE:
         night.people.append((time, int(values[1]), int(values[2])))
     elif kind == records.ENERGY:

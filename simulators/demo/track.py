@@ -7,6 +7,8 @@ from protocol import records
 from protocol.errors import ProtocolError
 from simulators.ledger import Ledger
 
+_PM25 = records.field(records.AIR, "pm25")
+
 
 @dataclass
 class Latest:
@@ -63,6 +65,6 @@ def _absorb(latest: Latest, kind: int, values: tuple[int, ...]) -> None:
         latest.people_in += values[1]
         latest.people_out += values[2]
     elif kind == records.AIR:
-        latest.pm25 = values[3] / 10
+        latest.pm25 = values[_PM25] / 10
     elif kind == records.EVENT:
         latest.events.append((values[0], values[1]))

@@ -1,6 +1,7 @@
 """The flash: a file with the habits of NOR flash. Erasing sets every bit, programming clears some.
 
-Environment: LAMPLIGHTER_SIM_FLASH (the file, whole blocks of 4096 bytes) and, for tests of power
+Environment: LAMPLIGHTER_SIM_FLASH, LAMPLIGHTER_SIM_ROMFS (the files of the partitions "vfs" and
+"romfs", whole blocks of 4096 bytes; the second is not on every chip) and, for tests of power
 cuts, LAMPLIGHTER_SIM_CUT = ``count:how``: the chip dies at the count-th write from its start (0 is
 the first), ``clean`` before it, ``torn`` with its first half done.
 """
@@ -33,8 +34,12 @@ class _Cut:
 cut = _Cut(os.getenv("LAMPLIGHTER_SIM_CUT") or "")
 
 
+_FILES = {"vfs": "LAMPLIGHTER_SIM_FLASH", "romfs": "LAMPLIGHTER_SIM_ROMFS"}
+_SUBTYPES = {"vfs": 0x81, "romfs": 0x8F}
+
+
 class Partition:
-    """The one data partition ("vfs") of the chip, in the block protocol of MicroPython."""
+    """A data partition of the chip, in the block protocol of MicroPython."""
 
     TYPE_APP = 0
     TYPE_DATA = 1
@@ -42,11 +47,12 @@ class Partition:
     RUNNING = 1
 
     def __init__(self, id="vfs", block_size=_BLOCK):
-        if id != "vfs":
+        if id not in _FILES:
             raise OSError(2)
         if block_size != _BLOCK:
             raise ValueError("expected blocks of 4096 bytes, got %s" % block_size)
-        path = os.getenv("LAMPLIGHTER_SIM_FLASH") or ""
+        path = os.getenv(_FILES[id]) or ""
+        self._label = id
         self._size = os.stat(path)[6]
         if not self._size or self._size % _BLOCK:
             raise ValueError(
@@ -56,11 +62,20 @@ class Partition:
 
     @classmethod
     def find(cls, type=TYPE_APP, subtype=0xFF, label=None, block_size=_BLOCK):
-        fits = type == cls.TYPE_DATA and subtype in (0xFF, 0x81) and label in (None, "vfs")
-        return [cls("vfs", block_size)] if fits else []
+        found = []
+        for name in ("vfs", "romfs"):
+            if (
+                type == cls.TYPE_DATA
+                and subtype in (0xFF, _SUBTYPES[name])
+                and label in (None, name)
+                and _is_there(os.getenv(_FILES[name]) or "")
+            ):
+                found.append(cls(name, block_size))
+        return found
 
     def info(self):
-        return (self.TYPE_DATA, 0x81, 0x200000, self._size, "vfs", False)
+        at = 0x200000 if self._label == "vfs" else 0x1F0000
+        return (self.TYPE_DATA, _SUBTYPES[self._label], at, self._size, self._label, False)
 
     def readblocks(self, block_num, buf, offset=0):
         self._file.seek(self._checked(block_num * _BLOCK + offset, len(buf)))
@@ -111,3 +126,11 @@ class Partition:
         self._file.write(data)
         if last:
             _street.lose_power()
+
+
+def _is_there(path):
+    try:
+        os.stat(path)
+        return True
+    except OSError:
+        return False

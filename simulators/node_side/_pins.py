@@ -1,5 +1,6 @@
 """Pin and PWM: outputs are told to the street when they change, inputs are asked of it."""
 
+import _edges
 from _street import control
 from micropython import const
 
@@ -7,13 +8,15 @@ _FULL = const(65535)
 
 
 class Pin:
-    """A pin by its number, as on the ESP32. No interrupts: nothing on the lamppost needs one."""
+    """A pin by its number, as on the ESP32. Interrupts: see ``_edges``."""
 
     IN = 1
     OUT = 3
     OPEN_DRAIN = 7
     PULL_DOWN = 1
     PULL_UP = 2
+    IRQ_RISING = 1
+    IRQ_FALLING = 2
 
     def __init__(self, id, mode=-1, pull=-1, *, value=None, **options):
         if isinstance(id, Pin):
@@ -44,6 +47,7 @@ class Pin:
         if self._mode != Pin.IN:
             return self._level or 0
         level = control.input(self.number)
+        _edges.deliver()
         if level is None:  # nothing is wired to it: the pull decides
             level = 1 if self._pull == Pin.PULL_UP else 0
         return level
@@ -56,6 +60,9 @@ class Pin:
 
     def off(self):
         self.value(0)
+
+    def irq(self, handler=None, trigger=IRQ_RISING | IRQ_FALLING, **options):
+        _edges.handle(self.number, handler, self, trigger)
 
     def __repr__(self):
         return "Pin(%d)" % self.number

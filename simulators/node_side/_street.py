@@ -77,6 +77,7 @@ class Control:
 
     def __init__(self):
         self.inputs = {}
+        self._answers = {}
         self._wire = connect("control")
         self._rest = b""
         while b"\n" not in self._rest:  # the first line says how the inputs stand at power-up
@@ -89,6 +90,11 @@ class Control:
 
     def input(self, number):
         """The level the street puts on input pin ``number``; None when it is not wired."""
+        self.listen()
+        return self.inputs.get(number)
+
+    def listen(self):
+        """Take what the street has said."""
         try:
             while True:
                 self._take(self._wire.recv(512, _MSG_DONTWAIT))
@@ -96,7 +102,15 @@ class Control:
         except OSError as error:
             if error.errno != errno.EAGAIN:
                 raise
-        return self.inputs.get(number)
+
+    def ask(self, line, key):
+        """Send one line and wait for the street's answer ``key``."""
+        self._answers.pop(key, None)
+        self.say(line)
+        while key not in self._answers:
+            self._take(self._wire.recv(512))
+            self._digest()
+        return self._answers[key]
 
     def _take(self, data):
         if not data:
@@ -106,8 +120,27 @@ class Control:
     def _digest(self):
         while b"\n" in self._rest:
             line, self._rest = self._rest.split(b"\n", 1)
-            for number, level in json.loads(line)["pins"].items():
-                self.inputs[int(number)] = level
+            for key, value in json.loads(line).items():
+                if key == "pins":
+                    self._level(value)
+                elif key == "edges":
+                    _edges().come(*value)
+                else:
+                    self._answers[key] = value
+
+    def _level(self, levels):
+        for number, level in levels.items():
+            number = int(number)
+            before = self.inputs.get(number)
+            self.inputs[number] = level
+            if before is not None and before != level:
+                _edges().changed(number, level)
+
+
+def _edges():
+    import _edges  # it needs this module itself
+
+    return _edges
 
 
 control = Control()

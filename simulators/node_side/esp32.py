@@ -2,8 +2,9 @@
 
 from _flash import Partition
 from _nvs import NVS
+from _rmt import RMT
 
-__all__ = ["HEAP_DATA", "HEAP_EXEC", "NVS", "Partition", "idf_heap_info"]
+__all__ = ["HEAP_DATA", "HEAP_EXEC", "NVS", "RMT", "Partition", "idf_heap_info"]
 
 HEAP_DATA = 4
 HEAP_EXEC = 1

@@ -1,5 +1,6 @@
 """``machine`` as on the ESP32, for the interpreter that runs one simulated lamppost."""
 
+from _adc import ADC
 from _chip import (
     DEEPSLEEP_RESET,
     HARD_RESET,
@@ -16,12 +17,14 @@ from _chip import (
     soft_reset,
     unique_id,
 )
+from _edges import Counter
 from _i2c import I2C, SoftI2C
 from _pins import PWM, Pin
 from _uart import UART
 from umachine import idle
 
 __all__ = [
+    "ADC",
     "DEEPSLEEP_RESET",
     "HARD_RESET",
     "I2C",
@@ -32,6 +35,7 @@ __all__ = [
     "UART",
     "WDT",
     "WDT_RESET",
+    "Counter",
     "Pin",
     "SoftI2C",
     "disable_irq",

@@ -70,7 +70,9 @@ class World:
             f"people {self._seed} {number}",
             self._crowd,
         )
-        return LamppostWorld(self.clock, self._air, self._weather, pavement, f"{self._seed} {number}")
+        return LamppostWorld(
+            self.clock, self._air, self._weather, pavement, f"{self._seed} {number}"
+        )
 
     def sun_elevation(self) -> float:
         """Degrees of the sun above the horizon now."""

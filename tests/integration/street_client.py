@@ -6,7 +6,8 @@ from typing import Any
 
 import serial
 
-from protocol import busframe, messages, smp
+from protocol import busframe, envelope, messages, smp
+from simulators.factory import Provision
 
 ATTEMPT_SECONDS = 1.0
 
@@ -48,18 +49,46 @@ class StreetClient:
             found += [(node, epoch, first + n, body) for n, body in enumerate(bodies)]
             sequence = first + len(bodies)
 
+    async def sealed(
+        self,
+        who: Provision,
+        command: int,
+        body: dict[str, Any],
+        counter: int,
+        writes: bool = True,
+    ) -> dict[str, Any]:
+        """The reply to a request of the street group that is sealed under ``counter``."""
+        op = smp.OP_WRITE if writes else smp.OP_READ
+        inner = smp.pack(op, smp.GROUP_STREET, 0, command, body)
+        node = bytes.fromhex(who.node)
+        keys = {who.key_id: who.key}
+        message = envelope.seal(who.key, who.key_id, node, envelope.TO_NODE, counter, inner)
+        request = messages.sealed(message)
+        reply = await self._ask(who.address, messages.SEALED, request, 60.0, smp.OP_WRITE)
+        answer = envelope.open_sealed(keys, node, envelope.FROM_NODE, messages.parse_sealed(reply))[
+            0
+        ]
+        return smp.unpack(answer)[4]
+
     async def _ask(
-        self, address: int, command: int, body: dict[str, Any], patience: float
+        self,
+        address: int,
+        command: int,
+        body: dict[str, Any],
+        patience: float,
+        op: int = smp.OP_READ,
     ) -> dict[str, Any]:
         async with asyncio.timeout(patience):
             while True:
                 self._sequence = (self._sequence + 1) & 0xFF
-                reply = await asyncio.to_thread(self._attempt, address, command, body)
+                reply = await asyncio.to_thread(self._attempt, address, command, body, op)
                 if reply is not None:
                     return reply
 
-    def _attempt(self, address: int, command: int, body: dict[str, Any]) -> dict[str, Any] | None:
-        message = smp.pack(smp.OP_READ, smp.GROUP_STREET, self._sequence, command, body)
+    def _attempt(
+        self, address: int, command: int, body: dict[str, Any], op: int
+    ) -> dict[str, Any] | None:
+        message = smp.pack(op, smp.GROUP_STREET, self._sequence, command, body)
         self._port.write(busframe.encode(address, busframe.REQUEST, self._sequence, message))
         while data := self._port.read(max(1, self._port.in_waiting)):
             for sender, control, sequence, payload in self._deframer.feed(data):

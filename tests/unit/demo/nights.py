@@ -22,6 +22,7 @@ START = datetime(2026, 10, 16, 15, 30, tzinfo=UTC).timestamp()
 END = START + 17 * 3600
 NAMES = {f"02406715660{number}": f"Lime Walk 0{number}" for number in (1, 2)}
 SPAN = NightSpan("Lime Walk", START, END, START + 5400, START + 54000, 340.0, 180.0, 1)
+AIR = (900, 3, 1000, 80, 120, 180, 110, 130, 120, 0)
 
 
 def bodies() -> list[tuple[str, bytes]]:
@@ -36,8 +37,8 @@ def bodies() -> list[tuple[str, bytes]]:
             if now != level:
                 made.append((node, records.encode(records.LAMP, time, level, 1, now)))
                 level = now
-            made.append((node, records.encode(records.AIR, time, 900, 3, 80, 120, 180, 110, 130)))
-            made.append((node, records.encode(records.PEOPLE, time, 900, 2, 1, 1000)))
+            made.append((node, records.encode(records.AIR, time, *AIR)))
+            made.append((node, records.encode(records.PEOPLE, time, 900, 2, 1, 1000, 3, 0)))
             energy_values = (900, step, 2300, 200, 6 * now)
             made.append((node, records.encode(records.ENERGY, time, *energy_values)))
     return made

@@ -58,7 +58,7 @@ def test_a_lamppost_that_fell_silent_in_the_night_is_told() -> None:
 
 
 def test_a_lamppost_whose_clock_was_never_set_is_told() -> None:
-    undated = [(SECOND, records.encode(records.PEOPLE, 900, 900, 2, 1, 1000))]
+    undated = [(SECOND, records.encode(records.PEOPLE, 900, 900, 2, 1, 1000, 3, 0))]
     bodies = [(node, body) for node, body in nights.bodies() if node == FIRST] + undated
     assert doubted(bodies) == [
         f"Lime Walk 02 ({SECOND}): expected dated records up to the end, got none"
@@ -66,7 +66,7 @@ def test_a_lamppost_whose_clock_was_never_set_is_told() -> None:
 
 
 def test_a_record_from_after_the_end_does_not_hide_silence_before_it() -> None:
-    later = records.encode(records.PEOPLE, int(nights.END) + 10**6, 900, 2, 1, 1000)
+    later = records.encode(records.PEOPLE, int(nights.END) + 10**6, 900, 2, 1, 1000, 3, 0)
     bodies = [*until(nights.END - 9000, SECOND), (SECOND, later)]
     assert len(doubted(bodies)) == 1
 

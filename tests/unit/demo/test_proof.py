@@ -60,7 +60,7 @@ def test_each_other_body_that_was_set_aside_is_a_duplicate_and_its_key_altered()
 def test_a_row_that_no_lamppost_announced_is_unknown_even_after_a_kill() -> None:
     ledger = ledger_of(2)
     ledger.killed(NODE)
-    body = records.encode(records.PEOPLE, 1_792_166_400, 900, 2, 1, 1000)
+    body = records.encode(records.PEOPLE, 1_792_166_400, 900, 2, 1, 1000, 3, 0)
     rows = [*rows_of(ledger), (NODE, 1, 2, body)]
     proof = prove(ledger, frozenset(ledger.records), rows)
     assert (proof.total.unknown, proof.total.stored) == (1, 2)

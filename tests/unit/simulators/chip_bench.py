@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+from simulators import chiprom
+from simulators.accesspoint import AccessPoint
 from simulators.clock import SimClock
 from simulators.flash import make_flash
 from simulators.node_process import ChipFiles, NodeProcess, ResetCause
@@ -40,6 +42,8 @@ class Bench:
         self.messages: list[dict[str, Any]] = []
         self.pins: dict[int, int] = {6: 1}
         self.parts: list[I2cPart] = []
+        self.wifi = AccessPoint()
+        self.volts: dict[int, int] = {}
         self.uart: Callable[[int, int, Callable[[bytes], None]], UartEnd] = (
             lambda number, baud, send: NothingThere()
         )
@@ -53,7 +57,7 @@ class Bench:
             node=NODE,
             files=ChipFiles(folder),
             street_socket=folder / "street.sock",
-            rom=folder / "rom",
+            rom=folder / "chip.romfs",
             clock=SimClock.start(1_780_000_000, speed),
             interpreter=interpreter,
             heap="256K",
@@ -65,13 +69,12 @@ class Bench:
 
     def program(self, source: str) -> None:
         """What the chip runs from its next start on: the body of ``start``."""
-        stage = self.folder / "rom" / "bootstage"
-        stage.mkdir(parents=True, exist_ok=True)
         body = textwrap.indent(textwrap.dedent(source), "    ")
-        (stage / "__init__.py").write_text(
+        stage = (
             "import asyncio, esp32, machine, time, vfs\n"
-            f"def start(flash, board_on, observer):\n{body}\n"
+            f"def start(flash, board_on, observer, rom):\n{body}\n"
         )
+        chiprom.burn(self.folder / "chip.romfs", {"bootstage/__init__.py": stage.encode()})
 
     async def run(self, source: str, until: str = "done") -> list[str]:
         """Power the chip up on ``source``; the lines it printed up to the line ``until``."""
@@ -138,8 +141,17 @@ class Bench:
     def open_uart(self, number: int, baud: int, send: Callable[[bytes], None]) -> UartEnd:
         return self.uart(number, baud, send)
 
+    def open_radio(self, send: Callable[[bytes], None]) -> UartEnd | None:
+        return None
+
+    def access_point(self) -> AccessPoint:
+        return self.wifi
+
     def i2c_parts(self, number: int) -> list[I2cPart]:
         return self.parts
+
+    def microvolts(self, pin: int) -> int:
+        return self.volts.get(pin, 0)
 
     def _hear(self, data: bytes) -> None:
         self._printed += data

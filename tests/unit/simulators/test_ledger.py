@@ -9,7 +9,7 @@ from simulators.ledger import Ledger
 
 NODE = "02a1b2c3d4e5"
 OTHER = "02a1b2c3d4e6"
-UNANNOUNCED = records.encode(records.PEOPLE, 1_792_166_400, 900, 2, 1, 1000)
+UNANNOUNCED = records.encode(records.PEOPLE, 1_792_166_400, 900, 2, 1, 1000, 3, 0)
 
 
 def filled(path: Path | None = None) -> Ledger:

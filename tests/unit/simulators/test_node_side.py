@@ -261,10 +261,33 @@ async def test_flash_clears_bits_only_until_it_is_erased(bench: Bench) -> None:
         print("done")
     """)
     assert lines == [
-        "256 4096 (1048576, 'vfs')",
+        "512 4096 (2097152, 'vfs')",
         "bytearray(b'0\\x0f\\xff')",
         "bytearray(b'\\xff\\xff\\xff')",
     ]
+
+
+async def test_the_converter_reads_what_is_on_the_pin_now_to_twelve_bits(bench: Bench) -> None:
+    bench.volts = {2: 1_000_000, 7: 9_000_000}
+    lines = await bench.run(
+        """
+        we, ae = machine.ADC(machine.Pin(2), atten=machine.ADC.ATTN_11DB), machine.ADC(7)
+        print(we.read_uv(), we.read_u16(), ae.read_uv(), ae.read_u16(), machine.ADC(4).read_uv())
+        try:
+            machine.ADC(21)
+        except ValueError:
+            print("no converter there")
+        print("ready")
+        while we.read_uv() > 500000:
+            time.sleep_ms(1)
+        print("done")
+        time.sleep(60)
+    """,
+        until="ready",
+    )
+    assert lines == ["999267 21124 3100000 65535 0", "no converter there"]
+    bench.volts = {2: 100_000}
+    await bench.printed("done")
 
 
 async def test_littlefs_lives_on_the_flash_over_a_power_cut(bench: Bench) -> None:

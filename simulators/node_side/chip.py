@@ -1,9 +1,11 @@
 """What is burnt into the chip: puts the lamp on, finds the flash and hands over to the boot stage.
 
-Run by the real MicroPython with this folder and a ROM folder (which holds ``bootstage/``) on its
-path. When the application ends, for whatever reason, the chip starts again.
+When the application ends, for whatever reason, the chip starts again.
+
+Environment: LAMPLIGHTER_SIM_ROMFS (the file of the partition "romfs", where the chip has one).
 """
 
+import os
 import sys
 from binascii import hexlify
 
@@ -25,21 +27,22 @@ class Observer:
         _street.control.say(b'{"ledger":[%d,%d,"%s"]}' % (epoch, seq, hexlify(body)))
 
 
-def main():
+def main(mapped):
+    """Run the chip; mapped: maps a file into memory."""
     _street.control.say(b'{"boot":%d}' % machine.reset_cause())
     try:
         import bootstage
 
         partition = Partition.find(Partition.TYPE_DATA, label="vfs")[0]
+        rom = None
+        for found in Partition.find(Partition.TYPE_DATA, label="romfs"):
+            rom = found, mapped(os.getenv("LAMPLIGHTER_SIM_ROMFS"))
     except Exception as error:  # noqa: BLE001 - whatever it is, it is a brick
         sys.print_exception(error, sys.stderr)
         _street.leave(_street.EXIT_DEAD)
     try:
-        bootstage.start(partition, board_on, Observer())
+        bootstage.start(partition, board_on, Observer(), rom)
         print("the application returned", file=sys.stderr)
     except BaseException as error:  # noqa: BLE001 - a chip has nobody above it
         sys.print_exception(error, sys.stderr)
     _street.leave(_street.EXIT_ENDED)
-
-
-main()
