@@ -55,6 +55,9 @@ def parse(payload: bytes) -> tuple[int, dict[str, Any]]:
     problems = configuration.validate(values)
     if problems:
         raise ValueError("; ".join(problems))
+    size = len(configuration.document(version, values))
+    if size > configuration.MAX_DOCUMENT:
+        raise ValueError(f"takes {size} bytes, expected at most {configuration.MAX_DOCUMENT}")
     right = configuration.digest(values).hex()
     if digest != right:
         raise ValueError(f"digest: expected {right} for these values, got {digest!r}")

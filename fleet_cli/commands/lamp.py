@@ -21,7 +21,7 @@ from fleet_cli.commands.options import (
     seconds,
 )
 from fleet_cli.commands.root import settings_of
-from fleet_cli.configuration.values import parse_percent
+from fleet_cli.configuration.units import parse_percent
 from fleet_cli.errors import EXIT_FAILED, EXIT_OK, EXIT_TIMED_OUT, BadInput
 from fleet_cli.fleet import Fleet, Lamppost, Selection, read_fleet
 from fleet_cli.output import console, plural, print_json, progress_bar, state_text, table

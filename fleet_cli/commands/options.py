@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fleet_cli.configuration.values import parse_duration_ms
+from fleet_cli.configuration.units import parse_duration_ms
 from fleet_cli.errors import BadInput
 from fleet_cli.fleet import Fleet, Lamppost, Selection
 from fleet_cli.fleet.selection import parse_labels

@@ -23,12 +23,9 @@ def field_rows() -> list[dict[str, Any]]:
 
 def example() -> str:
     """A complete file with every field at its default."""
-    lines: list[str] = []
-    section = ""
+    sections: dict[str, list[str]] = {}
     for field in FIELDS:
-        if field.section != section:
-            section = field.section
-            lines += ["", f"[{section}]"] if lines else [f"[{section}]"]
+        lines = sections.setdefault(field.section, [f"[{field.section}]"])
         lines.append(f"# {field.help}: {field.expected}")
         lines.append(f"{field.key} = {field.toml(field.default)}")
-    return "\n".join(lines) + "\n"
+    return "\n\n".join("\n".join(lines) for lines in sections.values()) + "\n"

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from fleet_cli.configuration.values import BY_KEY, FIELDS, ValueProblem
+from fleet_cli.configuration.units import ValueProblem
+from fleet_cli.configuration.values import BY_KEY, BY_NAME, FIELDS
 from fleet_cli.errors import BadInput, reason_of
 from protocol import configuration
 
@@ -76,9 +77,22 @@ def parse_document(text: str, source: str) -> Document:
             )
         )
     refused = configuration.validate(values)
-    if refused:  # what we accept and a lamppost would not is a bug of ours
-        raise AssertionError(f"{source}: {refused}")
+    if refused:  # each value by itself is fine: they do not go together
+        raise BadInput("\n".join(f"{source}: {_named(problem)}" for problem in refused))
+    size = len(configuration.document(configuration.MAX_VERSION, values))
+    if size > configuration.MAX_DOCUMENT:
+        raise BadInput(
+            f"{source}: takes {size} bytes on the link, expected at most "
+            f"{configuration.MAX_DOCUMENT}: leave out controls or rules"
+        )
     return Document(values, configuration.digest(values).hex())
+
+
+def _named(problem: str) -> str:
+    """A problem of the protocol's with the field's name as in the file."""
+    for name, field in BY_NAME.items():
+        problem = problem.replace(name, f"{field.section}.{field.key}")
+    return problem
 
 
 def _known(section: str) -> str:

@@ -1,11 +1,12 @@
 """Records as columns: names carry the unit, values are in it.
 
 A field's unit in `protocol.records.KINDS` may have a factor ("0.1 ug/m3"); here 123 of it is 12.3
-in a column pm25_ug_m3. Codes are given as their names.
+in a column pm25_ug_m3. Codes are given as their names, flags as the names of those that are set,
+with semicolons between. What a part does not measure is empty, not 0.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -73,9 +74,10 @@ def reading(row: RecordRow) -> dict[str, Any]:
         ProtocolError: its kind is unknown to this version.
     """
     kind, _, values = records.decode(row.body)
+    unmeasured = _unmeasured(kind, values)
     shown = {
-        column.name: column.show(value)
-        for column, value in zip(columns_of(kind), values, strict=True)
+        column.name: None if place in unmeasured else column.show(value)
+        for place, (column, value) in enumerate(zip(columns_of(kind), values, strict=True))
     }
     return {**key_values(row), "kind": records.KINDS[kind][0], **shown}
 
@@ -89,6 +91,8 @@ def _column(kind: str, field: str, unit: str) -> Column:
     codes = _CODES.get((kind, field))
     if codes is not None:
         return Column(field, lambda value: codes.get(value, str(value)))
+    if unit == "bits":
+        return Column(field, _flags)
     if unit == "packed":
         return Column(field, _version)
     if unit in _PLAIN_UNITS:
@@ -108,8 +112,38 @@ def _version(packed: int) -> str:
     return f"{packed >> 24}.{packed >> 16 & 0xFF}.{packed & 0xFFFF}"
 
 
+def _flags(value: int) -> str:
+    """The names of the flags set; a flag that this version does not know as its number."""
+    bits = (1 << place for place in range(value.bit_length()))
+    return "; ".join(_FLAGS.get(bit, str(bit)) for bit in bits if value & bit)
+
+
+def _unmeasured(kind: int, values: Sequence[int]) -> set[int]:
+    """Places of the values that stand for nothing: the part does not measure them."""
+    if kind == records.AIR:
+        flags = values[records.field(kind, "flags")]
+        return {records.field(kind, "pm1")} if flags & records.FLAG_NO_PM1 else set()
+    if kind == records.CLIMATE:
+        places = (records.field(kind, name) for name in ("pressure", "voc", "nox"))
+        return {place for place in places if not values[place]}
+    return set()
+
+
+_FLAGS: Final[dict[int, str]] = {
+    records.FLAG_LOW_COVERAGE: "low coverage",
+    records.FLAG_FROZEN: "frozen",
+    records.FLAG_OUT_OF_RANGE: "out of range",
+    records.FLAG_NO_HUMIDITY: "no humidity",
+    records.FLAG_RESTARTED: "restarted",
+    records.FLAG_PART_FAULT: "part fault",
+    records.FLAG_CROWDED: "crowded",
+    records.FLAG_NO_TEMPERATURE: "no temperature",
+    records.FLAG_NO_PM1: "no PM1",
+}
+
 _CODES: Final[dict[tuple[str, str], dict[int, str]]] = {
     ("boot", "reset_cause"): records.RESET_CAUSES,
     ("lamp", "reason"): dict(enumerate(records.REASONS)),
     ("event", "code"): records.EVENTS,
+    ("fault", "fault"): records.FAULTS,
 }

@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from simulators.lamppost import RELAY_PIN, Lamppost
+from simulators.lampparts import RELAY_PIN
+from simulators.lamppost import Lamppost
 from simulators.street import Street, StreetPlan
 from tests.bench.rows import Row
 

@@ -25,10 +25,10 @@ def night(count: int, seed: int = 1) -> list[bytes]:
             made.append(records.encode(records.LAMP, time, chance.randrange(101), 1, 80))
         elif turn % 3 == 0:
             pm25 = chance.randrange(60, 240)
-            air = (300, 300, pm25 - 20, pm25, pm25 + 45, pm25 - 15, pm25 + 30)
-            made.append(records.encode(records.AIR, time, *air))
+            means = (pm25 - 20, pm25, pm25 + 45, pm25 - 15, pm25 + 30, pm25 - 10)
+            made.append(records.encode(records.AIR, time, 300, 300, 1000, *means, 0))
         elif turn % 3 == 1:
-            people = (300, chance.randrange(40), chance.randrange(40), 1000)
+            people = (300, chance.randrange(40), chance.randrange(40), 1000, 40, 0)
             made.append(records.encode(records.PEOPLE, time, *people))
         else:
             total += chance.randrange(1, 5)

@@ -15,7 +15,9 @@ NODE = "a0b1c2d3e4f0"
 
 
 def body(seq: int) -> bytes:
-    return records.encode(records.PEOPLE, 1_780_000_000 + 60 * seq, 60, seq % 100, 3, 1000)
+    return records.encode(
+        records.PEOPLE, 1_780_000_000 + 60 * seq, 60, seq % 100, 3, 1000, seq % 100 + 3, 0
+    )
 
 
 def stored(folder: Path) -> list[tuple[int, bytes]]:
@@ -178,8 +180,8 @@ async def test_readings_of_the_store_come_out_as_csv(
         1,
         0,
         [
-            records.encode(records.AIR, 1_780_000_060, 60, 58, 41, 123, 200, 90, 180),
-            records.encode(records.AIR, 42, 60, 58, 41, 124, 200, 90, 180),
+            records.encode(records.AIR, 1_780_000_060, 60, 58, 967, 41, 123, 200, 90, 180, 87, 0),
+            records.encode(records.AIR, 42, 60, 38, 633, 0, 124, 200, 90, 180, 124, 1 | 8 | 256),
             body(2),
         ],
     )
@@ -187,10 +189,11 @@ async def test_readings_of_the_store_come_out_as_csv(
     code, out, _ = await lamplighter("readings", "export", "--kind", "air")
     assert code == 0
     assert out.splitlines() == [
-        "time,node,gateway,epoch,seq,since_start_s,period_s,count,pm1_ug_m3,pm25_ug_m3,"
-        "pm10_ug_m3,pm25_min_ug_m3,pm25_max_ug_m3",
-        f",{NODE},cabinet-7,1,1,42,60,58,4.1,12.4,20.0,9.0,18.0",
-        f"2026-05-28T20:27:40Z,{NODE},cabinet-7,1,0,,60,58,4.1,12.3,20.0,9.0,18.0",
+        "time,node,gateway,epoch,seq,since_start_s,period_s,count,coverage_per_mille,"
+        "pm1_ug_m3,pm25_ug_m3,pm10_ug_m3,pm25_min_ug_m3,pm25_max_ug_m3,pm25_corrected_ug_m3,flags",
+        f",{NODE},cabinet-7,1,1,42,60,38,633,,12.4,20.0,9.0,18.0,12.4,"
+        "low coverage; no humidity; no PM1",
+        f"2026-05-28T20:27:40Z,{NODE},cabinet-7,1,0,,60,58,967,4.1,12.3,20.0,9.0,18.0,8.7,",
     ]
     code, out, _ = await lamplighter(
         "readings", "export", "--json", "--until", "2026-05-28T20:27:41Z", "--node", NODE
@@ -207,7 +210,7 @@ async def test_tail_shows_readings_as_they_come(
     lamplighter: Lamplighter, gateway: FakeGateway
 ) -> None:
     process = await lamplighter.start("readings", "tail", "--count", "1", "--json", "-k", "people")
-    air = records.encode(records.AIR, 1_780_000_060, 60, 58, 41, 123, 200, 90, 180)
+    air = records.encode(records.AIR, 1_780_000_060, 60, 58, 967, 41, 123, 200, 90, 180, 87, 0)
 
     async def shown() -> bool:
         await gateway.records(NODE, 1, 0, [air, body(1)])

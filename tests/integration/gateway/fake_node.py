@@ -19,6 +19,7 @@ from protocol import busframe, configuration, envelope, messages, records, smp
 from protocol.errors import ProtocolError
 
 KEY_ID = 7
+_AIR = (60, 60, 1000, 50, 90, 120, 80, 99, 90, 0)
 
 
 @dataclass
@@ -88,9 +89,7 @@ class FakeNode:
 
     def append(self, count: int = 1) -> None:
         for _ in range(count):
-            body = records.encode(
-                records.AIR, 1_800_000_000 + self.next_seq, 60, 60, 50, 90, 120, 80, 99
-            )
+            body = records.encode(records.AIR, 1_800_000_000 + self.next_seq, *_AIR)
             key = (self.epoch, self.next_seq)
             self.log[key] = self.written[key] = body
             self.next_seq += 1

@@ -45,12 +45,12 @@ def free_port() -> int:
 class Broker:
     """mosquitto with persistence, as in a city; `port` stays the same across restarts."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, listener: str = "allow_anonymous true\n") -> None:
         self.port = free_port()
         self._config = folder / "mosquitto.conf"
         self._log = folder / "mosquitto.log"
         self._config.write_text(
-            f"user root\nlistener {self.port} 127.0.0.1\nallow_anonymous true\n"
+            f"user root\nlistener {self.port} 127.0.0.1\n{listener}"
             f"persistence true\npersistence_location {folder}/\nmax_queued_messages 0\n"
             "max_inflight_messages 20\nlog_type warning\n"
         )

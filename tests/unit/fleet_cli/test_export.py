@@ -21,7 +21,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("LAMPLIGHTER_STORE", "sqlite:///city.db")
-    body = records.encode(records.PEOPLE, 42, 60, 1, 2, 1000)
+    body = records.encode(records.PEOPLE, 42, 60, 1, 2, 1000, 3, 0)
     without_time = RecordRow("a0b1c2d3e4f5", 2, 0, records.PEOPLE, 42, body, "cabinet-7", 50)
     with Store("sqlite:///city.db", create=True) as made:
         made.write([people(0), people(1), without_time])
