@@ -66,6 +66,7 @@ class FakeBoot:
 class FakeManager:
     reason = ""
     offset = 0
+    state = 0
 
     def __init__(self):
         self.calls = []
@@ -87,18 +88,23 @@ class FakeManager:
         return {}
 
     def reception(self):
-        return self
+        return FakeReception(self)
+
+
+class FakeReception:
+    def __init__(self, manager):
+        self.manager = manager
 
     async def start(self, sha, length, chunk):
-        self.calls.append(("multicast", sha, length, chunk))
+        self.manager.calls.append(("multicast", sha, length, chunk))
         return {}
 
     async def stop(self):
-        self.calls.append(("multicast stop",))
+        self.manager.calls.append(("multicast stop",))
         return {}
 
     async def chunk(self, name, index, data):
-        self.chunks.append((name, index, data))
+        self.manager.chunks.append((name, index, data))
         return {}
 
     def state(self, name, first):
