@@ -4,7 +4,8 @@ IEC 62386-101: 1200 bits a second, Manchester: half a bit (Te) is 416.67 us; a 1
 0 high then low. A forward frame is a start bit, which is a 1, 16 bits, and a stop condition of
 2.4 ms of high. The answer, a backward frame, has 8 bits and begins 5.5 ms to 10.5 ms after the last
 edge; the next forward frame may begin 13.5 ms after the last one. Idle is high. A transmitter keeps
-to 10 % of Te.
+to 10 % of Te; a receiver takes 333 to 500 us for half a bit and 667 to 1000 us for two halves
+(8.2.1, receiver bit timing). Ours takes more: its edges are those of an interrupt, which is late.
 """
 
 import time
@@ -24,9 +25,10 @@ _STOP_US = 2000
 
 CORRUPT = -1
 
-# A half bit by the receiver's tolerance, two half bits, and what is shorter than any: interference.
+# What is shorter than any half bit is interference. Above it, whatever is nearer to one half bit than
+# to none or two is one: nothing else is on the line, and a wrong guess breaks the Manchester code.
 _NOISE_US = 150
-_SHORTEST_US = 300
+_SHORTEST_US = 208
 _BETWEEN_US = 625
 _LONGEST_US = 1050
 
@@ -68,7 +70,8 @@ def decode(edges, count, bits=BACKWARD):
     """The value of a frame of `bits` bits from its edges, or CORRUPT.
 
     edges: times in us, the first of them falling; count: how many of them count. Each level may be
-    a fifth longer or shorter than it should. Pairs of edges closer than 150 us are interference.
+    up to 200 us longer or shorter than it should. Pairs of edges closer than 150 us are
+    interference.
     """
     halves = 2 * (bits + 1)
     value = 0

@@ -14,6 +14,9 @@ from tests.unit.lamp import single
 EPOCH = datetime.date(1970, 1, 1)
 FIRST = (datetime.date(2024, 1, 1) - EPOCH).days
 LAST = (datetime.date(2040, 12, 31) - EPOCH).days
+_DAY = 86400
+# Nearer than so many seconds it is the event that was meant: astral's slips are of minutes or days.
+_SURE = 60
 KINDS = (sun.SUNSET, sun.SUNRISE, sun.CIVIL_DUSK, sun.CIVIL_DAWN)
 
 
@@ -49,17 +52,22 @@ def event(kind: int, day: int, latitude: float, longitude: float) -> int:
 
 
 def difference(kind: int, day: int, latitude: float, longitude: float) -> float:
-    """Seconds between the firmware's event and astral's nearest one."""
+    """Seconds between the firmware's event and astral's; infinite where astral has none."""
     ours = event(kind, day, latitude, longitude)
     assert ours > 0, (kind, day, latitude, longitude)
-    best = float("inf")
-    for step in (0, 1, -1):
-        when = reference(kind, day + step, latitude, longitude)
-        if when is not None:
-            best = min(best, abs(ours - when))
-        if best < 7200:
-            break  # its neighbours are a day away
-    return best
+    first = reference(kind, day, latitude, longitude)
+    if first is not None and abs(ours - first) < _SURE:
+        return abs(ours - first)
+    # Astral looks on a date of UTC: where an event wanders over its midnight it leaves one out, and
+    # tells one twice, a day early. Then it is a neighbour's, or half way between them.
+    known = [reference(kind, day + step, latitude, longitude) for step in (-2, -1, 0, 1, 2)]
+    times = sorted(when for when in known if when is not None)
+    earlier = max((when for when in times if when <= ours - _DAY / 2), default=None)
+    later = min((when for when in times if when >= ours + _DAY / 2), default=None)
+    candidates = [when for when in times if abs(when - ours) < _DAY / 2]
+    if earlier is not None and later is not None and later - earlier < 2.1 * _DAY:
+        candidates.append((earlier + later) / 2)
+    return min((abs(ours - when) for when in candidates), default=float("inf"))
 
 
 @contextmanager
