@@ -5,7 +5,7 @@ import gc
 import struct
 import time
 
-from firmware.node.drivers.bl0942 import Bl0942
+from firmware.node.drivers.bl0942 import MICROJOULES, Bl0942
 from firmware.node.drivers.pms5003 import Pms5003
 from firmware.node.samplers import air, energy, people
 from protocol import configuration, records
@@ -59,10 +59,13 @@ class Particles:
 
 
 class Meter:
-    """A BL0942 at 230 V and 60 W."""
+    """A BL0942 at 230 V and 60 W, whose counter goes with them in street time."""
 
     alive = True
     reply = b""
+
+    def __init__(self, street):
+        self.street = street
 
     def any(self):
         return len(self.reply)
@@ -74,7 +77,8 @@ class Meter:
     def write(self, data):
         assert data == b"\x58\xaa"
         if self.alive:
-            fields = (65541, 3653168, 65541, 37404, 1000)
+            count = 60_000_000 * self.street.uptime() // MICROJOULES
+            fields = (65541, 3653168, 65541, 37404, count)
             body = b"\x55" + b"".join(field.to_bytes(3, "little") for field in fields)
             body += b"\x20\x4e\x00\x00\x00\x00"
             self.reply = body + bytes((~(0x58 + sum(body)) & 0xFF,))
@@ -122,7 +126,7 @@ class Watch:
 
 async def main():
     street = Street()
-    parts = Particles(), Bus(), Meter()
+    parts = Particles(), Bus(), Meter(street)
     samplers = (
         air.AirSampler(Pms5003(parts[0]), street, street, street),
         people.PeopleSampler(parts[1], street, street, street),
