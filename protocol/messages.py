@@ -108,8 +108,8 @@ def readings_reply(
     """Consecutive `records` (bytes each) of one epoch, the first at `sequence`.
 
     waiting: records after these; generation: counts changes that STATUS would show; level: dimming
-    level now, 0..100 %; sightings: how often its own presence sensor saw somebody since start, for
-    whoever tells the neighbours.
+    level, 0..100 %, as if nobody were near; sightings: how often its own presence sensor saw
+    somebody since start, for the gateway to tell the neighbours, and for nobody beyond it.
     """
     body: dict[str, Any] = {
         "e": epoch,

@@ -91,7 +91,8 @@ KINDS: "dict[int, tuple[str, tuple[tuple[str, str, int, int], ...]]]" = {
     LAMP: (
         "lamp",
         (
-            # As commanded: the driver's share (virtual output, constant light) is not in them.
+            # As commanded: the driver's share (virtual output, constant light) is not in them, nor
+            # is what somebody near makes of them: when people came by leaves no lamppost.
             ("level", "%", 0, 100),
             ("reason", "code", 0, _U8),
             ("wanted", "%", 0, 100),

@@ -83,7 +83,7 @@ class Status:
             "security_counter": boot.security_counter(),
             "configuration_version": self._settings.version,
             "configuration_digest": self._settings.digest,
-            "level": self._lamp.level,
+            "level": self._lamp.told,
             "reason": self._lamp.reason,
             "epoch": self._log.epoch,
             "next_sequence": self._log.next_seq,

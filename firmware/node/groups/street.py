@@ -68,7 +68,7 @@ class StreetGroup:
             records,
             waiting,
             self._status.generation(),
-            self._lamp.level,
+            self._lamp.told,
             self._lamp.sightings,
         )
 

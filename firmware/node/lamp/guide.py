@@ -20,7 +20,7 @@ class Guide:
     Attributes:
         level: dimming level in percent of the program or the fail-safe rung, None for neither.
         default: level where the program has none.
-        presence: level that presence asks for, or None.
+        presence: level that presence asks for, or None. quiet: what that is with nobody near.
         rung: of the fail-safe ladder, `failsafe.NONE` for none.
         minimum, fade, quick, burn, groups: lamp/minimum_level, lamp/fade_ms, presence/fade_ms,
             lamp/burn, lamp/groups.
@@ -40,6 +40,7 @@ class Guide:
         self.level = None
         self.default = 100
         self.presence = None
+        self.quiet = None
         self.rung = failsafe.NONE
         self.shift = 0
         self._values = self  # what all this was made of; none were read yet
@@ -87,6 +88,7 @@ class Guide:
         # Nobody would be seen coming: the program's light is the safer.
         if self._near is not None and (self.watched is None or self.watched()):
             self.presence = self._near.wish(self.default if level is None else level, uptime)
+            self.quiet = self._near.quiet
         self._reckon(values)
 
     def _reckon(self, values):

@@ -27,6 +27,7 @@ class Presence:
         self._idle = idle
         self._hold = hold
         self._until = None  # uptime, s; None while nobody is near
+        self.quiet = None  # what `wish` is with nobody near
 
     def seen(self, now: float, seconds: int = 0) -> None:
         """Somebody is near at uptime `now` s; for `seconds`, 0 for the configured hold."""
@@ -40,7 +41,7 @@ class Presence:
             self._until = None
         if not base:
             return None
-        idle = min(base, self._idle)
+        self.quiet = idle = min(base, self._idle)
         return idle if self._until is None else max(idle, self._level)
 
     def adopt(self, other):

@@ -3,6 +3,9 @@
 Who wants what is elsewhere: the program's level in `guide`, the ranks in `arbiter`, and from the
 level that was decided to what the driver gets in `clo`. `level` and `wanted`, here as in records
 and messages, are dimming levels as commanded, not what the driver makes of them.
+
+When somebody came by is theirs: what is written down or told without being asked for is `told`, the
+level as if nobody were ever near.
 """
 
 import asyncio
@@ -40,7 +43,7 @@ class Lamp:
         self._clock = clock
         self._arbiter = arbiter.Arbiter()
         self.guide = Guide(settings)
-        # Called with (level now, reason code, wanted level) whenever wanted or reason changes.
+        # Called with (level, reason code, wanted level), both as `told`, when one of them changes.
         self.on_change = None
         # Called with (code of an event of the lamp's, its value).
         self.on_event = None
@@ -55,6 +58,7 @@ class Lamp:
         # Code of who asked for the override in force, as its request had it.
         self.why = 0
         self._wanted = 100
+        self._quiet = 100  # wanted with nobody near
         self._reason = records.REASON_DEFAULT
         self._rung = 0
         self._began = False  # the first decision is told, whatever it is
@@ -75,6 +79,11 @@ class Lamp:
         if settled and self._reason != records.REASON_IDENTIFY:
             return self._wanted
         return dali.percent(self._arc)
+
+    @property
+    def told(self):
+        """`level` as if nobody were near."""
+        return self._quiet if self._reason == records.REASON_SENSOR else self.level
 
     @property
     def wanted(self):
@@ -175,13 +184,21 @@ class Lamp:
         level, reason = self._arbiter.decide()
         if self._rung and reason <= records.REASON_PROGRAM:
             reason = records.REASON_FAILSAFE
+        quiet = self.guide.quiet if reason == records.REASON_SENSOR else level
         if level:
             level = max(level, self.guide.minimum)
+        if quiet:
+            quiet = max(quiet, self.guide.minimum)
+        before = self.told
+        tell = quiet != self._quiet or reason != self._reason or not self._began
         if level != self._wanted or reason != self._reason or not self._began:
             self._turn(level, reason, now)
         elif self._astray:
             self._aim(now, self.guide.fade)
         self._astray = False
+        self._quiet = quiet
+        if tell:
+            self._notify(self.on_change, before, reason, quiet)
         if reason == records.REASON_IDENTIFY:
             dark = time.ticks_diff(now, self._identify_began) // _BLINK_MS % 2
             self._drive(dali.arc_level(_BLINK_LOW if dark else 100))
@@ -212,7 +229,6 @@ class Lamp:
         self._reason = reason
         up = reason == records.REASON_SENSOR and level > before
         self._aim(now, self.guide.quick if up else self.guide.fade)
-        self._notify(self.on_change, before, reason, level)
 
     def _aim(self, now, fade):
         self._ramp = Ramp(self._arc, dali.arc_level(self._wanted), fade)

@@ -14,7 +14,7 @@ _NVS_KEY = "ble_block"
 
 
 class Live:
-    """The newest values, as the log was told them. lamp: gives `level`, in %."""
+    """The newest values, as the log was told them. lamp: gives `told`, in %."""
 
     def __init__(self, lamp):
         self._lamp = lamp
@@ -32,7 +32,7 @@ class Live:
         return self._air() if turn == 1 else self._people()
 
     def _energy(self):
-        lit = bthome.pack(bthome.POWER_ON, 1 if self._lamp.level else 0)
+        lit = bthome.pack(bthome.POWER_ON, 1 if self._lamp.told else 0)
         energy = self._newest.get(records.ENERGY)
         if energy is None:
             return lit

@@ -19,7 +19,7 @@ SERVICE = "0000fcd2-0000-1000-8000-00805f9b34fb"
 
 
 class Lamp:
-    level = 70
+    told = 70
 
 
 class Listener:

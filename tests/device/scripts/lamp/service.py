@@ -134,6 +134,34 @@ def fail_safe_is_above_an_override_and_presence_below_it():
     assert (rig.lamp.level, rig.lamp.reason) == (30, records.REASON_SENSOR)
 
 
+def night(passes):
+    """(what is told, levels seen as told each half minute) with somebody near at `passes` (s)."""
+    program = [[0, 0, 100], [0, 60, 30], [0, 120, 0], [0, 180, 60]]
+    rig = Rig(NIGHT, {"lamp/program": program, "presence/level": 80, "presence/idle_level": 50})
+    shown = []
+    lit = set()
+    for second in range(0, 4 * 3600, 30):
+        if second in passes:
+            rig.lamp.seen()
+        if second == 9000:
+            rig.lamp.override(20, 600)
+        rig.street(30)
+        shown.append(rig.lamp.told)
+        lit.add(rig.lamp.level)
+    return rig.changes, shown, lit
+
+
+def what_is_told_of_a_night_does_not_depend_on_who_walked_by():
+    changes, shown, lit = night(())
+    assert [wanted for _, _, wanted in changes] == [50, 30, 0, 20, 0, 50]
+    assert 80 not in lit
+    # By day's end of a step, across others, across an override, and all night long.
+    for passes in ((0,), (600, 3570, 3600), (7140, 8970, 10770), range(0, 4 * 3600, 30)):
+        with_people = night(passes)
+        assert with_people[:2] == (changes, shown), passes
+        assert 80 in with_people[2], "the light itself went up for them"
+
+
 def identify_blinks_and_ends_by_itself_without_ever_going_dark():
     rig = Rig(NOON, {})
     rig.run(4000)
