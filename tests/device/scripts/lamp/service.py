@@ -138,6 +138,7 @@ def night(passes):
     """(what is told, levels seen as told each half minute) with somebody near at `passes` (s)."""
     program = [[0, 0, 100], [0, 60, 30], [0, 120, 0], [0, 180, 60]]
     rig = Rig(NIGHT, {"lamp/program": program, "presence/level": 80, "presence/idle_level": 50})
+    rig.street(0)
     shown = []
     lit = set()
     for second in range(0, 4 * 3600, 30):
