@@ -2,7 +2,8 @@
 
 Bumble's simulated controllers (0.0.236) send a scan response that repeats the advert, send no
 advert that nobody may connect to, tag data with an address that is not that of the connection,
-carry any amount of data in no time, and never lose a peer that dies. All of that matters here.
+carry any amount of data in no time, never lose a peer that dies, and end a connection that is gone
+by saying that they will and then nothing. All of that matters here.
 """
 
 # Bumble's commands are typed by a decorator that a type checker does not see through.
@@ -186,6 +187,19 @@ class AirController(Controller):
             )
         )
         return hci.HCI_StatusReturnParameters(hci.HCI_ErrorCode.SUCCESS)
+
+    def on_hci_disconnect_command(self, command: hci.HCI_Disconnect_Command) -> None:
+        """Refuse to end a connection that there is not, so that its host does not wait for that."""
+        if self.find_connection_by_handle(command.connection_handle) is not None:
+            super().on_hci_disconnect_command(command)
+            return
+        self.send_hci_packet(
+            hci.HCI_Command_Status_Event(
+                status=hci.HCI_ErrorCode.UNKNOWN_CONNECTION_IDENTIFIER_ERROR,
+                num_hci_command_packets=1,
+                command_opcode=command.op_code,
+            )
+        )
 
     def vanish(self) -> None:
         """Lose power."""
