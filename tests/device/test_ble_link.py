@@ -9,4 +9,4 @@ def test_the_link_answers_whole_requests_and_survives_all_others(
 ) -> None:
     said = run(micropython, "ble_link.py", heap="4M")
 
-    assert said[-1] == "passed 13", said
+    assert said[-1] == "passed 14", said

@@ -169,23 +169,27 @@ class BleLink:
 
     async def _serve(self, connection):
         """Answer what one connection asks; end it when it has asked nothing for long."""
+        # In this order, and before the request: at each step the peer may go and another come.
+        life = connection.life
+        handle = connection.handle
         message = connection.inbox.take()
         if message is not None:
-            life = connection.life
             try:
                 reply = await self._server.handle(message, NAME)
             finally:
                 connection.inbox.release()
             connection.asked = time.ticks_ms()
             if reply is not None:
-                await self._send(connection, life, reply)
-        elif (
-            connection.handle is not None
-            and time.ticks_diff(time.ticks_ms(), connection.asked) >= _IDLE_MS
-        ):
-            self._radio.gap_disconnect(connection.handle)
+                await self._send(connection, life, handle, reply)
+        elif handle is not None and time.ticks_diff(time.ticks_ms(), connection.asked) >= _IDLE_MS:
+            # Not asked for again meanwhile: with a peer out of reach the end takes seconds.
+            connection.asked = time.ticks_ms()
+            try:
+                self._radio.gap_disconnect(handle)
+            except OSError:
+                return  # it is ending already
 
-    async def _send(self, connection, life, reply):
+    async def _send(self, connection, life, handle, reply):
         view = memoryview(reply)
         began = time.ticks_ms()
         # Another peer may have come under the same handle meanwhile; the reply is not for that.
@@ -193,7 +197,7 @@ class BleLink:
             piece = view[: connection.mtu - 3]
             pause = 0
             try:
-                self._radio.gatts_notify(connection.handle, self._value, piece)
+                self._radio.gatts_notify(handle, self._value, piece)
                 view = view[len(piece) :]
                 if not len(view):
                     self.answered += 1
