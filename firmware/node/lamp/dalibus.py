@@ -25,8 +25,8 @@ _STOP_US = 2000
 
 CORRUPT = -1
 
-# What is shorter than any half bit is interference. Above it, whatever is nearer to one half bit than
-# to none or two is one: nothing else is on the line, and a wrong guess breaks the Manchester code.
+# What is shorter than any half bit is interference. Above it, whatever is nearer to one half bit
+# than to none or two is one: nothing else is on the line, and a wrong guess breaks the code.
 _NOISE_US = 150
 _SHORTEST_US = 208
 _BETWEEN_US = 625

@@ -7,7 +7,8 @@ of its morning. A program without controls wishes for no level from noon on.
 In a program that both lights the lamp and puts it out by the Sun or the photocell (it has a control
 at sunset, dusk or photocell-on above 0 and one at sunrise, dawn or photocell-off with 0) that time
 is TALQ's active period: a fixed-time control only changes a lamp so lit. Without that "100 % again
-from 05:30" would burn from 05:30 to sunset on every day of summer.
+from 05:30" would burn from 05:30 to sunset on every day of summer. Where the offsets leave nothing
+of a short night, the lamp stays off.
 
 Where the Sun does not do what a control waits for, the control goes where the event vanished to as
 the days grew or shrank: in polar night sunrise and sunset met at noon, the Sun having set last, so
@@ -65,6 +66,7 @@ def occurrences(controls, night, site, dst, sensed):
         return [(local.instant(night, _NOON, site[2], dst), night, 0, STEP, None)]
     trimmed = _has(controls, _LIGHTING, True) and _has(controls, _ENDING, False)
     found = []
+    over = 0  # when the Sun, or the photocell in the morning, puts the lamp out
     for index, (kind, minutes, level) in enumerate(controls):
         order = index
         does = STEP
@@ -88,7 +90,11 @@ def occurrences(controls, night, site, dst, sensed):
                 does = LIGHTS if level else STEP
             elif not level:
                 does = ENDS
+                if kind < PHOTOCELL_ON or when > local.instant(night + 1, 0, site[2], dst):
+                    over = max(over, when)
         found.append((when, night, order, does, level))
+    if over:
+        found = [one for one in found if one[3] != LIGHTS or one[0] < over]
     return found
 
 

@@ -104,8 +104,8 @@ class Schedule:
             if when > now:
                 self._until = min(self._until, when)
                 break
-            if does == WITHIN and lit != night:
-                continue
+            if night < lit or (does == WITHIN and lit != night):
+                continue  # in the far north a morning may come after the next night has begun
             if does == LIGHTS:
                 lit = night
             elif does == ENDS:

@@ -7,40 +7,13 @@ from hypothesis import strategies as st
 
 from firmware.node.lamp.calendar import program_of
 from protocol import configuration
+from tests.unit.lamp import naive
 
 EPOCH = datetime.date(1970, 1, 1)
 
 
 def night(year: int, month: int, day: int) -> int:
     return (datetime.date(year, month, day) - EPOCH).days
-
-
-def naive(date: datetime.date, rules: list[list[int]]) -> int:
-    """The same, by counting through every date of a rule."""
-    for days, start, end, program in rules:
-        if not days >> date.weekday() & 1:
-            continue
-        if start > 1231 or end > 1231:
-            first = _date(start) if start else datetime.date.min
-            last = _date(end) if end else datetime.date.max
-            matches = first <= date <= last
-        else:
-            yearly: set[tuple[int, int]] = set()
-            at, stop = start or 101, end or 1231
-            while True:  # through all dates of a leap year, over the new year if need be
-                yearly.add((at // 100, at % 100))
-                if at == stop:
-                    break
-                following = datetime.date(2024, at // 100, at % 100) + datetime.timedelta(1)
-                at = following.month * 100 + following.day
-            matches = (date.month, date.day) in yearly
-        if matches:
-            return program
-    return 0
-
-
-def _date(number: int) -> datetime.date:
-    return datetime.date(number // 10_000, number // 100 % 100, number % 100)
 
 
 DATES = st.dates(datetime.date(2024, 1, 1), datetime.date(2040, 12, 31))
@@ -65,7 +38,7 @@ def test_the_first_rule_that_matches_gives_the_program(
 ) -> None:
     programs = [[[0, 0, 0]]] * 7
     assert configuration.validate({"lamp/calendar": listed, "lamp/programs": programs}) == []
-    assert program_of((date - EPOCH).days, listed) == naive(date, listed)
+    assert program_of((date - EPOCH).days, listed) == naive.number(date, listed)
 
 
 def test_without_a_match_it_is_the_default_program() -> None:

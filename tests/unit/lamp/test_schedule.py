@@ -105,13 +105,39 @@ SITES = {
     "Europe/Rome": (454_642, 91_900, 60, 1),
     "Europe/Lisbon": (387_223, -91_393, 0, 1),
     "Europe/Stockholm": (593_293, 180_686, 60, 1),
+    # Where clocks do not change: the south, and white nights.
+    "Australia/Perth": (-319_523, 1_158_613, 480, 0),
+    "Africa/Johannesburg": (-262_041, 280_473, 120, 0),
+    "Atlantic/Reykjavik": (641_466, -219_426, 0, 0),
+    # On the polar circle and beyond it.
+    "Europe/Helsinki": (665_039, 257_294, 120, 1),
+    "Europe/Oslo": (696_492, 189_553, 60, 1),
 }
 
 FIXED = st.tuples(st.just(0), st.integers(0, 1439), st.integers(0, 100))
 # As the clocks change: times that are skipped or shown twice.
 AWKWARD = st.tuples(st.just(0), st.integers(30, 240), st.integers(0, 100))
-OF_THE_SUN = st.tuples(st.integers(1, 2), st.integers(-60, 60), st.sampled_from([0, 0, 40, 100]))
-PROGRAM = st.lists(st.one_of(FIXED, AWKWARD, OF_THE_SUN).map(list), max_size=10)
+OF_THE_SUN = st.tuples(
+    st.integers(1, 4),
+    st.one_of(st.integers(-60, 60), st.integers(-180, 180)),
+    st.sampled_from([0, 0, 40, 100]),
+)
+# A night between the Sun's two events, whatever their offsets leave of it.
+TRIMMED = st.builds(
+    lambda kinds, on, off, between: [[kinds[0], on, 100], *between, [kinds[1], off, 0]],
+    st.sampled_from([(1, 2), (3, 4), (1, 4), (3, 2)]),
+    st.integers(-180, 180),
+    st.integers(-180, 180),
+    st.lists(st.one_of(FIXED, AWKWARD).map(list), max_size=3),
+)
+# All ten at once is a program too.
+AT_ONCE = st.builds(
+    lambda minutes, levels: [[0, minutes, level] for level in levels],
+    st.integers(0, 1439),
+    st.lists(st.integers(0, 100), min_size=10, max_size=10),
+)
+ANY = st.lists(st.one_of(FIXED, AWKWARD, OF_THE_SUN, OF_THE_SUN).map(list), max_size=10)
+PROGRAM = st.one_of(ANY, TRIMMED, AT_ONCE)
 
 
 def starts() -> st.SearchStrategy[datetime.datetime]:
@@ -125,8 +151,12 @@ def starts() -> st.SearchStrategy[datetime.datetime]:
 
     years = st.integers(2024, 2040)
     changing = st.builds(before, years, st.sampled_from([3, 10]), st.integers(3, 4))
-    other = st.builds(before, years, st.sampled_from([1, 5, 7, 8, 12]), st.integers(0, 20))
+    other = st.builds(before, years, st.sampled_from([1, 5, 7, 8, 12]), st.integers(0, 50))
     return st.one_of(changing, changing, other)
+
+
+def _written(date: datetime.date) -> int:
+    return date.year * 10_000 + date.month * 100 + date.day
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -144,8 +174,12 @@ def test_it_is_what_playing_the_nights_minute_by_minute_gives(
     programs: list[list[list[int]]],
     data: st.DataObject,
 ) -> None:
-    rule = st.tuples(st.integers(1, 127), st.integers(0, len(programs)))
-    rules = [[days, 0, 0, number] for days, number in data.draw(st.lists(rule, max_size=4))]
+    night = st.integers(0, 8).map(lambda days: start.date() + datetime.timedelta(days))
+    dates = st.tuples(night, night).map(sorted).map(lambda pair: [_written(day) for day in pair])
+    yearly = dates.map(lambda pair: [date % 10_000 for date in pair])
+    bounds = st.one_of(st.just([0, 0]), dates, yearly)
+    rule = st.tuples(st.integers(1, 127), bounds, st.integers(0, len(programs)))
+    rules = [[days, *pair, number] for days, pair, number in data.draw(st.lists(rule, max_size=4))]
     names = ("site/latitude", "site/longitude", "site/utc_offset", "site/dst")
     values = configuration.effective(
         {"lamp/program": program, "lamp/programs": programs, "lamp/calendar": rules}
@@ -453,3 +487,81 @@ def test_a_photocell_fitted_later_is_heard() -> None:
     assert found.at(now)[0] == 100
     found.photocell = Cell(False, now - 3600)
     assert found.at(now)[0] == 0
+
+
+# Configurations that are valid and absurd, or only so on some days of the north.
+
+
+@pytest.mark.parametrize("kinds", [(1, 2), (3, 4)])
+def test_offsets_that_leave_nothing_of_a_short_night_leave_the_lamp_off(
+    kinds: tuple[int, int],
+) -> None:
+    # In Stockholm at midsummer the Sun sets at 22:08, dusk is at 23:40, dawn at 02:00.
+    stockholm = (593_293, 180_686, 60, 1)
+    offset = 80 if kinds == (3, 4) else 180
+    steps = [[kinds[0], offset, 100], [0, 60, 40], [kinds[1], -offset, 0]]
+    found = schedule(steps, stockholm)
+    day = range(12, 36)
+    assert set(levels(found, "2026-06-20", day, "Europe/Stockholm")) == {0}
+    winter = levels(found, "2026-12-20", day, "Europe/Stockholm")
+    assert {100, 40, 0} == set(winter)
+
+
+def test_a_morning_that_comes_after_noon_does_not_put_out_the_night_that_has_begun() -> None:
+    # Tromso's last day before polar night: sunrise at 11:21, sunset at 11:42.
+    steps = [[1, -30, 100], [0, 23 * 60, 50], [2, 30, 0]]
+    found = schedule(steps, TROMSO)
+    day = (datetime.date(2026, 11, 27) - datetime.date(1970, 1, 1)).days
+    sunset, sunrise = (sun.event(kind, day, *TROMSO[:3]) for kind in (sun.SUNSET, sun.SUNRISE))
+    assert 0 < sunset - sunrise < 3600
+    assert set(levels(found, "2026-11-27", range(12, 23), "Europe/Oslo")) == {100}
+    assert set(levels(found, "2026-11-28", range(7), "Europe/Oslo")) == {50}
+
+
+def test_the_photocell_that_saw_the_morning_ends_the_night_of_a_late_sunset() -> None:
+    # Sunset and an hour and a half, in the white nights, is after it was light again.
+    rovaniemi = (665_039, 257_294, 120, 1)
+    cell = Cell(False, unix("2026-05-28T01:00", "Europe/Helsinki"))
+    found = schedule([[1, 120, 100], [6, 0, 0]], rovaniemi, cell)
+    assert set(levels(found, "2026-05-28", range(2, 20), "Europe/Helsinki")) == {0}
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.sampled_from([LONDON, (665_039, 257_294, 120, 1), (-319_523, 1_158_613, 480, 0)]),
+    st.integers(unix("2024-01-05T00:00"), unix("2040-12-20T00:00")),
+    st.lists(st.tuples(st.integers(60, 40_000), st.sampled_from([True, False, None])), max_size=20),
+)
+def test_whatever_a_photocell_says_no_night_is_dark_and_no_day_burns_for_hours(
+    site: tuple[int, int, int, int], start: int, said: list[tuple[int, bool | None]]
+) -> None:
+    cell = Cell()
+    found = schedule(BY_CELL, site, cell)
+    now = start
+    for wait, dark in [*said, (90_000, None)]:
+        for moment in range(now, now + wait, 600):
+            level = found.at(moment)[0]
+            high = sun.altitude(moment, *site[:2])
+            if high < -7 and moment - now >= 600:
+                assert level, "dark in the night"
+            if high > 5 and (not cell.dark or moment - now >= 7200 + 600):
+                assert level == 0, "lit by day"
+        now += wait
+        cell.decide(dark, now)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    PROGRAM,
+    st.sampled_from(sorted(SITES)),
+    st.lists(
+        st.integers(unix("2025-01-01T00:00"), unix("2100-01-01T00:00") - 1), min_size=2, max_size=8
+    ),
+)
+def test_a_clock_that_jumps_finds_the_level_that_one_set_right_has(
+    controls: list[list[int]], zone: str, times: list[int]
+) -> None:
+    jumping = schedule(controls, SITES[zone])
+    for now in [*times, *(at + 3600 for at in times), *(at - 1 for at in times[::-1])]:
+        found, left = jumping.at(now)
+        assert (found, left > 0) == (schedule(controls, SITES[zone]).at(now)[0], True)
