@@ -1,4 +1,4 @@
-"""The models of a lamppost's output, meter and presence part, by the codes of its configuration."""
+"""The models of the parts around a lamppost's lamp, by the codes of its configuration."""
 
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
@@ -10,18 +10,22 @@ from simulators.parts.cse7766 import Cse7766
 from simulators.parts.dali import Gear
 from simulators.parts.ld2410 import Ld2410
 from simulators.parts.luminaire import FULL_DUTY, Luminaire
+from simulators.parts.photocell import Photocell
 from simulators.parts.pir import PirPair
 from simulators.parts.pulses import PulseMeter, PulseModel
 
-# Codes of parts/output, parts/meter and parts/presence; 0 is the board's: PWM, a BL0942, nothing.
+# Codes of parts/output, parts/meter, parts/presence and parts/photocell; 0 is the board's: PWM, a
+# BL0942, nothing, nothing.
 _DALI = 2
 _NONE, _BL0942, _CSE7766, _HLW8012, _BL0937 = 1, 2, 3, 4, 5
 _PIR_PAIR, _LD2410 = 2, 3
+_PHOTOCELL_ADC = 2
 
 DIMMING_PIN, RELAY_PIN = 4, 5
 _DALI_TX, _DALI_RX = 12, 13
 _PIR_A, _PIR_B = 14, 21
 _CF, _CF1, _SEL = 40, 41, 42
+_PHOTOCELL_PIN = 1
 
 
 class LampParts:
@@ -37,6 +41,7 @@ class LampParts:
     Attributes:
         meter: on a UART or by pulses, None for none.
         presence: None for none of its own.
+        photocell: None for none.
         gear: the DALI gear in the luminaire, None for one that is dimmed by PWM.
 
     Raises:
@@ -70,6 +75,9 @@ class LampParts:
             self.presence = PirPair(surroundings, clock.machine)
         elif presence == _LD2410:
             self.presence = Ld2410(surroundings, clock.machine, Random(f"{seed} presence"))
+        self.photocell: Photocell | None = None
+        if codes.get("photocell", 0) == _PHOTOCELL_ADC:
+            self.photocell = Photocell(surroundings.daylight_lux, lambda: luminaire.dimming_level)
         self.gear: Gear | None = None
         if output == _DALI:
             self.gear = Gear(clock.machine, luminaire.pwm)
@@ -146,6 +154,12 @@ class LampParts:
             if pin in counts:
                 return counts[pin]()
         return 0
+
+    def microvolts(self, pin: int) -> int:
+        """What they put on an analogue pin; 0 where nothing is connected."""
+        if self.photocell is None or pin != _PHOTOCELL_PIN:
+            return 0
+        return self.photocell.microvolts()
 
     def transmit(self, pin: int, lengths: Sequence[int]) -> tuple[int, list[float]] | None:
         """The chip sends pulses, the first one high, in us; (pin, edges in us) it sees of them."""

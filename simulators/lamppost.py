@@ -272,7 +272,7 @@ class Lamppost:
 
     def microvolts(self, pin: int) -> int:
         """See :class:`simulators.peripherals.Board`."""
-        return self.air_parts.microvolts(pin)
+        return self.lamp_parts.microvolts(pin) or self.air_parts.microvolts(pin)
 
     def access_point(self) -> AccessPoint:
         """See :class:`simulators.peripherals.Board`."""

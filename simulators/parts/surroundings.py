@@ -64,6 +64,10 @@ class Surroundings(Protocol):
         """Volts RMS at the supply terminals; 0 in a power cut."""
         ...
 
+    def daylight_lux(self) -> float:
+        """Daylight in lux."""
+        ...
+
 
 class UartPart(Protocol):
     """A part at the far end of a UART."""
@@ -92,6 +96,7 @@ class SteadySurroundings:
     nitrogen_dioxide: float = 20.0
     people: list[Walker] = field(default_factory=list[Walker])
     volts: float = 230.0
+    daylight: float = 10_000.0
 
     def air(self) -> Air:
         """See :class:`Surroundings`."""
@@ -112,3 +117,7 @@ class SteadySurroundings:
     def mains_voltage(self) -> float:
         """See :class:`Surroundings`."""
         return self.volts
+
+    def daylight_lux(self) -> float:
+        """See :class:`Surroundings`."""
+        return self.daylight

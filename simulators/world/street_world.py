@@ -1,7 +1,7 @@
 """One street's world, and what of it each lamppost meets."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from simulators.clock import SimClock
@@ -71,7 +71,12 @@ class World:
             self._crowd,
         )
         return LamppostWorld(
-            self.clock, self._air, self._weather, pavement, f"{self._seed} {number}"
+            self.clock,
+            self._air,
+            self._weather,
+            pavement,
+            f"{self._seed} {number}",
+            self.daylight_lux,
         )
 
     def sun_elevation(self) -> float:
@@ -98,10 +103,12 @@ class LamppostWorld:
         weather: Weather,
         pavement: Pavement,
         seed: str,
+        daylight: Callable[[], float],
     ) -> None:
         self._clock = clock
         self._air = air
         self._weather = weather
+        self._daylight = daylight
         self.pavement = pavement
         self.powered = True
         self._exposure = random.Random(f"exposure {seed}").uniform(0.9, 1.1)
@@ -134,3 +141,7 @@ class LamppostWorld:
         if not self.powered:
             return 0.0
         return _NOMINAL_VOLTS + _VOLTS_SPREAD * self._volts.at(self._clock.street())
+
+    def daylight_lux(self) -> float:
+        """Daylight, in lux."""
+        return self._daylight()

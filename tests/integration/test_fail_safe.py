@@ -4,7 +4,10 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
+from firmware.node.lamp import failsafe
 from protocol import messages, records
+from simulators.lamppost import Lamppost
+from simulators.parts.photocell import Photocell
 from simulators.street import Street, StreetPlan
 from tests.integration.street_client import StreetClient
 
@@ -44,13 +47,45 @@ async def test_a_lamppost_that_knows_nothing_is_lit_and_one_with_dead_parts_is_a
     }
 
 
-def _values(street: Street, kind: int) -> list[tuple[int, ...]]:
-    found = [records.decode(body) for _, body in sorted(street.ledger.records.items())]
+async def test_without_a_clock_a_photocell_decides_for_as_long_as_it_works(tmp_path: Path) -> None:
+    plan = StreetPlan(
+        lampposts=2,
+        speed=60,
+        origin=NOON,
+        parts={"photocell": 2},
+        configuration={"photocell/delay": 0, "lamp/burn": 0, "lamp/fade_ms": 0},
+    )
+    async with Street(tmp_path / "street", plan) as street:
+        open_sky, covered = street.lampposts
+        _cell(covered).covered = True
+        await street.power_on()
+        await _until(lambda: open_sky.view().dimming_level == 0)
+        assert covered.view().dimming_level == 100
+        _cell(open_sky).shorted = True
+        await _until(lambda: open_sky.view().dimming_level == 100)
+        assert covered.view().dimming_level == 100
+        rungs = [_told(street, records.EVENT_FAIL_SAFE, post) for post in (open_sky, covered)]
+    dark = [failsafe.CLOCK, failsafe.PHOTOCELL]
+    assert rungs == [[*dark, failsafe.CLOCK], dark]
+
+
+def _cell(post: Lamppost) -> Photocell:
+    cell = post.lamp_parts.photocell
+    assert cell is not None
+    return cell
+
+
+def _values(street: Street, kind: int, post: Lamppost | None = None) -> list[tuple[int, ...]]:
+    found = [
+        records.decode(body)
+        for (node, *_), body in sorted(street.ledger.records.items())
+        if post is None or node == post.node
+    ]
     return [values for of, _, values in found if of == kind]
 
 
-def _told(street: Street, code: int) -> list[int]:
-    return [values[1] for values in _values(street, records.EVENT) if values[0] == code]
+def _told(street: Street, code: int, post: Lamppost | None = None) -> list[int]:
+    return [values[1] for values in _values(street, records.EVENT, post) if values[0] == code]
 
 
 async def _until(condition: Callable[[], bool]) -> None:
