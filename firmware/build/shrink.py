@@ -447,13 +447,15 @@ def _renamed(sources: dict[str, bytes]) -> dict[str, bytes]:
             elif isinstance(node, ast.ImportFrom) and node.module:
                 texts.update(node.module.split("."))
     family = _families(modules)
+    # What nothing here binds is somebody else's, such as asyncio's.
+    ours = set[str]().union(*map(_bound, modules.values()))
     where: dict[str, set[str]] = {}
     for name, private in names.items():
-        for one in private - texts:
+        for one in (private & ours) - texts:
             where.setdefault(one, set()).add(family[name])
     taken: dict[str, set[str]] = {}
     for name, found in names.items():
-        taken.setdefault(family[name], set()).update(found & texts)
+        taken.setdefault(family[name], set()).update(found - where.keys())
     short: dict[str, str] = {}
     for one in sorted(where, key=lambda one: (-len(where[one]), one)):
         number = 0
@@ -490,6 +492,16 @@ def _private(module: _Module) -> set[str]:
         if isinstance(node, (ast.Global, ast.Nonlocal)):
             found.update(filter(_is_private, node.names))
     return found
+
+
+def _bound(module: _Module) -> set[str]:
+    """Every name that the module binds: as a variable, an attribute, an argument or by a def."""
+    attributes = {
+        node.attr
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load)
+    }
+    return attributes | module.inner | set(module.top)
 
 
 def _is_private(name: str) -> bool:
