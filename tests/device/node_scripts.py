@@ -8,7 +8,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPTS = Path(__file__).parent / "scripts" / "node"
 
 
-def run(micropython: Interpreter, script: str, *args: str, heap: str = "8M") -> list[str]:
+def run(
+    micropython: Interpreter, script: str, *args: str, heap: str = "8M", timeout: float = 240
+) -> list[str]:
     """The lines that `script` printed.
 
     The heap is large because the flash under test is part of it, in memory.
@@ -18,6 +20,6 @@ def run(micropython: Interpreter, script: str, *args: str, heap: str = "8M") -> 
         *args,
         path=[SCRIPTS, REPOSITORY / "firmware", REPOSITORY],
         heap=heap,
-        timeout=240,
+        timeout=timeout,
     )
     return output.splitlines()

@@ -25,18 +25,6 @@ def test_the_lamps_service_behaves(micropython: Interpreter, name: str) -> None:
     assert set(said.split()) == expected
 
 
-@pytest.mark.parametrize("kind", ["clean", "torn"])
-def test_no_burning_hour_that_was_saved_is_lost_wherever_the_power_goes(
-    micropython: Interpreter, kind: str
-) -> None:
-    script = SCRIPTS / "counters_cuts.py"
-    # Large enough for no collection: it would close a file of a flash that is gone.
-    said = micropython.run(script, str(FLASH), kind, path=[SCRIPTS, REPOSITORY], heap="64M")
-
-    assert int(said.removeprefix("cut points ")) > 40, said
-    print(said)
-
-
 def test_counting_wears_the_flash_as_little_as_is_stated() -> None:
     said = Interpreter(64).run(
         SCRIPTS / "counters_wear.py", str(FLASH), path=[SCRIPTS, REPOSITORY], heap="8M"

@@ -4,13 +4,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from firmware.build import PrivateKey, base_image, generate_key, sign, with_identity
+from firmware.build import (
+    PrivateKey,
+    Slots,
+    base_image,
+    generate_key,
+    rom_partition,
+    sign,
+    with_identity,
+)
 from firmware.build.image import wrap
 from firmware.build.payload import compiled, romfs
 from simulators.tools import Interpreter
 
 BOARD = "esp32s3-ref"
 FLASH_SIZE = 96 * 4096
+ROM_SIZE = 16 * 4096
 SCRIPTS = Path(__file__).parent / "scripts" / "update"
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -91,7 +100,7 @@ def run_script(
 
 
 def make_bench(folder: Path) -> Bench:
-    """A key, the images v1 and v2, and a flash with v1 in slot 0."""
+    """A key, the images v1 and v2, and a flash with v1 in slot 0, which is a folder or a half."""
     bench = Bench(
         folder, generate_key(folder / "release.pem"), generate_key(folder / "stranger.pem")
     )
@@ -99,7 +108,9 @@ def make_bench(folder: Path) -> Bench:
     (folder / "rom" / "bootstage").symlink_to(ROOT / "firmware" / "bootstage")
     first = bench.image("v1.img", "1.0.0", counter=3)
     bench.image("v2.img", "2.0.0", counter=4)
-    bench.write(
-        "flash.bin", with_identity(base_image(first, FLASH_SIZE), identity(bench.key)).flash
-    )
+    whose = identity(bench.key)
+    bench.write("flash.bin", with_identity(base_image(first, FLASH_SIZE), whose).flash)
+    elsewhere = base_image(first, FLASH_SIZE, Slots.ROMFS)
+    bench.write("halves.bin", with_identity(elsewhere, whose).flash)
+    bench.write("romfs.bin", rom_partition(first, ROM_SIZE))
     return bench

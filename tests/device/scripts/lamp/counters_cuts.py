@@ -1,20 +1,23 @@
-"""The power goes at every write of the counters, and again while they recover.
+"""The power goes at each write of the burning hours, and of the energy total.
 
-argv: folder of the flash model, "clean" or "torn". What was durable when the power went is there
-afterwards, and never more than was counted. Prints how many cuts there were.
+argv: folder of the flash model, "hours" or "energy", "clean" or "torn", and the strides of
+`cuts.sweep`. What was durable when the power went is there afterwards, and never more than was
+counted.
 """
 
 import sys
 
 sys.path.append(sys.argv[1])
 
-import vfs
-from blocks import Blocks, Cut, format_and_mount, remount
+from cuts import prepared, sweep
 from rig import Clock, Settings
 
 from firmware.node.lamp.counters import Counters
+from firmware.node.samplers.total import EnergyTotal
 
-TORN = sys.argv[2] == "torn"
+# A count of the meter is a watt-hour here.
+UNIT = 3_600_000_000
+WRAP = 1 << 24
 
 
 class Lamp:
@@ -27,63 +30,69 @@ class Log:
         pass
 
 
-def made(clock):
-    return Counters(Lamp(), clock, Log(), Settings({}), "/f/burnt")
+class Hours:
+    """A night of burning, saved every five minutes."""
+
+    def __init__(self):
+        self._clock = Clock(0)
+        self._ticks = 0
+        self._counters = Counters(Lamp(), self._clock, Log(), Settings({}), "/f/burnt")
+
+    def total(self):
+        return self._counters.minutes
+
+    def count(self):
+        self._clock.move(300)
+        self._ticks += 6000
+        self._counters.step(self._ticks)
+        assert self._counters.failures == 0
 
 
-def life(durable, counted):
-    """Nights of burning; `durable` is what the last completed save held."""
-    clock = Clock(0)
-    counters = made(clock)
-    ticks = 0
-    for _ in range(24):
-        clock.move(300)
-        ticks += 6000
-        failures = counters.failures
-        counters.step(ticks)
-        counted[0] = counters.minutes
-        assert counters.failures == failures
-        durable[0] = counters.minutes
+class Energy:
+    """A meter that keeps its counter, read and saved each quarter of an hour of 20 Wh."""
+
+    counter = 0  # the meter's own
+
+    def __init__(self):
+        self._total = EnergyTotal("/f/energy")
+        assert self._total.failures == 0
+        self._now = 0
+
+    def total(self):
+        return self._total.watthours
+
+    def count(self):
+        self._now += 900
+        Energy.counter += 20
+        self._total.update(Energy.counter, self._now, WRAP, UNIT)
+        self._total.save()
+        assert self._total.failures == 0
 
 
-def prepared():
-    blocks = Blocks(16)
-    format_and_mount(blocks, "/f")
-    durable, counted = [0], [0]
-    life(durable, counted)
-    vfs.umount("/f")
-    return blocks.data, durable[0]
+what = {"hours": Hours, "energy": Energy}[sys.argv[2]]
+# Most that one count adds.
+STEP = {"hours": 5, "energy": 20}[sys.argv[2]]
 
 
-def attempt(base, least, left, again):
-    """Cut after `left` writes, then, if not None, after `again` more; how many cuts there were."""
-    blocks = Blocks(16, base)
-    vfs.mount(vfs.VfsLfs2(blocks), "/f")
-    durable, counted = [least], [least]
-    cuts = 0
-    for limit in (left,) if again is None else (left, again):
-        blocks.left = limit
-        blocks.torn = TORN
-        try:
-            life(durable, counted)
-            blocks.left = -1
-        except Cut:
-            cuts += 1
-        blocks = remount(blocks, "/f")
-        found = made(Clock(0))
-        assert durable[0] <= found.minutes <= counted[0] + 5, (durable, found.minutes, counted)
-        durable[0] = found.minutes
-    vfs.umount("/f")
-    return cuts
+def life(promises):
+    one = what()
+    if "counter" in promises:
+        Energy.counter = promises["counter"]
+    for _ in range(12):
+        promises["most"] = one.total() + STEP
+        promises["counter"] = Energy.counter + STEP
+        one.count()
+        promises["least"] = one.total()
 
 
-base, least = prepared()
-points = 0
-left = 0
-while attempt(base, least, left, None):
-    points += 1
-    left += 1
-for first in range(0, left, 3):
-    for second in range(0, 8, 2):
-        points += attempt(base, least, first, second)
-print("cut points", points)
+def check(promises):
+    found = what().total()
+    assert promises["least"] <= found <= promises["most"], (promises, found)
+
+
+def night():
+    life(first)
+
+
+first = {"least": 0, "most": 0}
+sweep(prepared(16, night), first, life, check, sys.argv[3], *map(int, sys.argv[4:]))

@@ -15,7 +15,8 @@ class Blocks:
     """Erased to 1s, programmed to 0s, like the part itself.
 
     left: writes (erasures and programs) until the power goes, below 0 for never. torn: the write
-    that meets the cut is done by half. failing: True while the part refuses every write.
+    that meets the cut is done by half. failing: True while the part refuses every write. dead: True
+    once another life has begun: the garbage collector may still close files of this one.
     """
 
     def __init__(self, count, data=None):
@@ -24,19 +25,23 @@ class Blocks:
         self.left = -1
         self.torn = False
         self.failing = False
+        self.dead = False
         self.programmed = 0
         self.erased = 0
 
     def readblocks(self, number, buffer, offset=0):
+        if self.dead:
+            return _EIO
         at = number * BLOCK + offset
         buffer[:] = self.data[at : at + len(buffer)]
+        return 0
 
     def writeblocks(self, number, buffer, offset=None):
         if offset is None:
             if self.ioctl(6, number):
                 return _EIO
             offset = 0
-        if self.failing:
+        if self.failing or self.dead:
             return _EIO
         at = number * BLOCK + offset
         cut = self._cut()
@@ -56,7 +61,7 @@ class Blocks:
         if operation == 5:
             return BLOCK
         if operation == 6:
-            if self.failing:
+            if self.failing or self.dead:
                 return _EIO
             at = argument * BLOCK
             cut = self._cut()
@@ -87,6 +92,7 @@ def remount(blocks, where):
     """As after a power cut: what was in memory is gone, the flash is as it was left."""
     blocks.left = -1
     vfs.umount(where)
+    blocks.dead = True
     fresh = Blocks(blocks.count, blocks.data)
     vfs.mount(vfs.VfsLfs2(fresh), where)
     return fresh

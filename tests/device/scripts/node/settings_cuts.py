@@ -1,18 +1,16 @@
-"""The power goes at every write while a configuration or a counter is replaced: old or new, whole.
+"""The power goes at each write while a configuration or a seal's counter is replaced.
 
-argv: "clean" or "torn". Prints how many cuts there were.
+argv: "clean" or "torn", and the strides of `cuts.sweep`. Each is old or new afterwards, and whole.
 """
 
 import sys
 
-import vfs
-from blocks import Blocks, Cut, format_and_mount, remount
+from cuts import prepared, sweep
 
 from node.sealing import Replayed, Sealing
 from node.settings import Settings
 from protocol import configuration, envelope
 
-TORN = sys.argv[1] == "torn"
 NODE_ID = bytes(6)
 KEYS = {1: bytes(16)}
 
@@ -25,58 +23,46 @@ def request(counter):
     return envelope.seal(KEYS[1], 1, NODE_ID, envelope.TO_NODE, counter, b"x")
 
 
-def life(told):
-    settings = Settings("/f/configuration.cbor")
-    if settings.apply(NEW) == "":
-        told.append("applied")
-    sealing = Sealing("/f/counters.cbor", NODE_ID, KEYS)
-    for counter in (5000, 7000, 9000):
-        sealing.open(request(counter))
-        told.append(counter)
-
-
-def prepared():
-    blocks = Blocks(16)
-    format_and_mount(blocks, "/f")
-    assert Settings("/f/configuration.cbor").apply(OLD) == ""
-    vfs.umount("/f")
-    return blocks.data
-
-
-def attempt(base, left):
-    blocks = Blocks(16, base)
-    vfs.mount(vfs.VfsLfs2(blocks), "/f")
-    blocks.left = left
-    blocks.torn = TORN
-    told = []
-    cut = False
-    try:
-        life(told)
-    except Cut:
-        cut = True
-    blocks = remount(blocks, "/f")
+def opened():
     settings = Settings("/f/configuration.cbor")
     assert settings.reason == ""
+    return settings, Sealing("/f/counters.cbor", NODE_ID, KEYS)
+
+
+def is_refused(sealing, counter):
+    try:
+        sealing.open(request(counter))
+    except Replayed:
+        return True
+    return False
+
+
+def life(promises):
+    settings, sealing = opened()
+    assert settings.apply(NEW) == ""
+    promises["applied"] = True
+    for _ in range(3):
+        counter = sealing.lowest(1) + 5000
+        sealing.open(request(counter))
+        promises["used"] = counter
+
+
+def check(promises):
+    settings, sealing = opened()
     assert settings.document() in (OLD, NEW)
-    if "applied" in told:
+    if promises.get("applied"):
         assert settings.document() == NEW
-    sealing = Sealing("/f/counters.cbor", NODE_ID, KEYS)
-    for counter in told:
-        if counter != "applied":
-            try:
-                sealing.open(request(counter))
-            except Replayed:
-                continue
-            raise AssertionError("accepted twice", counter)
+    if "used" in promises:
+        assert is_refused(sealing, promises["used"]), "accepted twice"
     assert settings.apply(NEW) == ""
     assert settings.version == 2
-    sealing.open(request(20000))
-    vfs.umount("/f")
-    return cut
+    promises["applied"] = True
+    promises["used"] = sealing.lowest(1) + 20000
+    sealing.open(request(promises["used"]))
 
 
-base = prepared()
-cuts = 0
-while attempt(base, cuts):
-    cuts += 1
-print("cut points", cuts)
+def factory():
+    assert Settings("/f/configuration.cbor").apply(OLD) == ""
+
+
+sweep(prepared(16, factory), {}, life, check, sys.argv[1], *map(int, sys.argv[2:]))

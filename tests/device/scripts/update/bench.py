@@ -57,15 +57,7 @@ class Flash:
         if off is None:
             self.ioctl(6, block)
             off = 0
-        at = block * BLOCK + off
-        if self.due():
-            if self.torn:
-                half = len(buf) // 2
-                self.data[at : at + half] = buf[:half]
-            raise PowerCut
-        self.data[at : at + len(buf)] = buf
-        if self.journal is not None:
-            self.journal.append((at, bytes(buf)))
+        self.program(self.data, block * BLOCK + off, buf)
         return 0
 
     def ioctl(self, op, arg):
@@ -77,16 +69,37 @@ class Flash:
             return 0
         if self.dead:
             return -5
-        size = BLOCK
+        self.erase(self.data, arg * BLOCK)
+        return 0
+
+    def program(self, data, at, buf, journaled=0):
+        """Clear bits of `data` at byte `at`; the power may go. journaled: added to `at` there."""
         cut = self.due()
+        size = len(buf)
         if cut:
-            size = BLOCK // 2 if self.torn else 0
-        self.data[arg * BLOCK : arg * BLOCK + size] = ERASED[:size]
+            size = size // 2 if self.torn else 0
+        what = bytes(buf[:size])
+        before = bytes(data[at : at + size])
+        if before != ERASED[:size]:  # a bit once cleared stays so until its block is erased
+            both = int.from_bytes(before, "little") & int.from_bytes(what, "little")
+            what = both.to_bytes(size, "little")
+        data[at : at + size] = what
         if cut:
             raise PowerCut
         if self.journal is not None:
-            self.journal.append((arg * BLOCK, ERASED))
-        return 0
+            self.journal.append((journaled + at, what))
+
+    def erase(self, data, at, journaled=0):
+        """Set all bits of the block of `data` at byte `at`; as `program`."""
+        cut = self.due()
+        size = BLOCK
+        if cut:
+            size = BLOCK // 2 if self.torn else 0
+        data[at : at + size] = ERASED[:size]
+        if cut:
+            raise PowerCut
+        if self.journal is not None:
+            self.journal.append((journaled + at, ERASED))
 
     def due(self):
         """Count one write; True when the power goes at it."""
@@ -109,10 +122,18 @@ def read(path):
 
 
 class Lamppost:
-    """One node: its flash, and what its boots said."""
+    """One node: its flash, and what its boots said.
 
-    def __init__(self, flash_data):
+    rom_data: of the partition whose halves are its slots, None for slots that are folders.
+    """
+
+    def __init__(self, flash_data, rom_data=None):
         self.flash = Flash(bytearray(flash_data))
+        self.rom = None
+        if rom_data is not None:
+            from rom import Rom  # costs what a bench with a small heap has no room for
+
+            self.rom = Rom(self.flash, bytearray(rom_data))
         esp32.kept.clear()
         esp32.on_write = self._nvs_write
         self.lamp = False
@@ -132,14 +153,15 @@ class Lamppost:
 
     def power_cycle(self, cause=machine.PWRON_RESET):
         """Everything but flash and NVS is gone; the power is back."""
-        try:
-            vfs.umount("/flash")
-        except OSError:
-            pass  # it was not mounted
+        for path in ("/flash", "/half0", "/half1"):
+            try:
+                vfs.umount(path)
+            except OSError:
+                pass  # it was not mounted
         for name in list(sys.modules):
             if name == "node" or name.startswith("node."):
                 del sys.modules[name]
-        while sys.path and sys.path[0].startswith("/flash"):
+        while sys.path and sys.path[0].startswith(("/flash", "/half")):
             sys.path.pop(0)
         before = self.flash
         self.flash = Flash(before.data)
@@ -148,6 +170,8 @@ class Lamppost:
             self.flash.left = before.left
             self.flash.torn = before.torn
         before.dead = True
+        if self.rom is not None:
+            self.rom.flash = self.flash
         esp32.power_cycle()
         self.lamp = False
         self.started = None
@@ -163,8 +187,9 @@ class Lamppost:
         def board_on():
             self.lamp = True
 
+        rom = None if self.rom is None else (self.rom, self.rom.view)
         try:
-            bootstage.start(self.flash, board_on, self)
+            bootstage.start(self.flash, board_on, self, rom)
         except machine.Held:
             self.held = True
         except machine.Bitten:

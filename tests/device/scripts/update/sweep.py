@@ -4,11 +4,12 @@ A life: it starts, logs, is given a configuration, a new key and a new release, 
 keeps or gives up. It is lived once, and each write that it made is noted, with what was promised to
 others by then. Then for each write the flash is put together as it was when the power went at it.
 From there the node starts: the lamp burns, a whole slot runs, nothing promised is missing, and life
-goes on to its goal. And for each write of that start the same once more.
+goes on to its goal. That is the recovery, and from there the power goes once more: at each write of
+its start, and of what follows.
 
-Arguments: folder, goal ("confirm", "revert", "delta" or "multicast"), "clean" or "torn", every how
-many writes to cut, and of those every how many to cut again in the recovery. Prints how many cut
-points there were.
+Arguments: folder, slots ("folders" or "halves"), goal ("confirm", "revert", "delta" or
+"multicast"), "clean" or "torn", every how many writes to cut, of those every how many to cut again,
+and in what follows a start every how many writes. Prints how many writes and cut points there were.
 """
 
 import gc
@@ -17,6 +18,7 @@ from hashlib import sha256
 
 import esp32
 from bench import NVS, Lamppost, read, run, send, tell
+from rom import ROM
 
 from firmware.node import identity
 from firmware.node.log import NodeLog
@@ -25,14 +27,16 @@ from firmware.node.server import Server
 from firmware.node.settings import Settings
 from protocol import configuration, envelope, keyring, messages, multicast, records, smp
 
-folder, goal, how = sys.argv[1:4]
-stride, again = map(int, sys.argv[4:6])
+folder, slots, goal, how = sys.argv[1:5]
+stride, again, further = map(int, sys.argv[5:8])
 V1 = "1.0.0"
 V2 = "2.0.0"
 PROMISE = -2
 CHUNK = 512
 image = read(folder + ("/delta.img" if goal == "delta" else "/v2.img"))
-factory = read(folder + "/flash.bin")
+factory = read(folder + "/flash.bin"), None
+if slots == "halves":
+    factory = read(folder + "/halves.bin"), read(folder + "/romfs.bin")
 NODE_ID = bytes.fromhex("a0b1c2d3e4f5")
 SECRETS = {1: bytes(range(16)), 2: bytes(range(30, 46))}
 DOCUMENT = configuration.document(2, {"lamp/default_level": 70, "lamp/minimum_level": 5})
@@ -46,8 +50,8 @@ class Clock:
 class Node(Lamppost):
     """One node from a state of its flash on. promises: what others were told, by name."""
 
-    def __init__(self, data, nvs, promises):
-        super().__init__(data)
+    def __init__(self, data, rom, nvs, promises):
+        super().__init__(data, rom)
         esp32.kept.update(nvs)
         self.promises = dict(promises)
         self.flash.journal = []
@@ -208,64 +212,74 @@ class Node(Lamppost):
 class Past:
     """Flash and NVS as they were, write by write of a journal, and what was promised by then."""
 
-    def __init__(self, data, nvs, promises):
+    def __init__(self, data, rom, nvs, promises):
         self.data = bytearray(data)
+        self.rom = None if rom is None else bytearray(rom)
         self.nvs = dict(nvs)
         self.promises = dict(promises)
 
     def write(self, at, what):
-        """Go on by one entry; True when it was a write."""
+        """Go on by one entry of a journal."""
         if at == PROMISE:
             self.promises[what[0]] = what[1]
-            return False
-        if at == NVS:
+        elif at == NVS:
             self.nvs.update(what)
         else:
-            self.data[at : at + len(what)] = what
-        return True
+            put(self.data, self.rom, at, what)
 
     def cut_at(self, at, what):
         """A node whose power went at this write."""
-        node = Node(self.data, self.nvs, self.promises)
+        node = Node(self.data, self.rom, self.nvs, self.promises)
         if how == "torn" and at != NVS:
-            half = len(what) // 2
-            node.flash.data[at : at + half] = what[:half]
+            rom = None if node.rom is None else node.rom.data
+            put(node.flash.data, rom, at, what[: len(what) // 2])
         return node
 
 
+def put(data, rom, at, what):
+    if at >= ROM:
+        rom[at - ROM : at - ROM + len(what)] = what
+    else:
+        data[at : at + len(what)] = what
+
+
 def finish():
-    first = Node(factory, {}, {})
+    first = Node(*factory, {}, {})
     first.play()
     journal = first.journal
-    past = Past(factory, {}, {})
+    past = Past(*factory, {}, {})
     number = points = seconds = 0
     for at, what in journal:
         if at != PROMISE:
             if number % stride == 0:
                 points += 1
                 node = past.cut_at(at, what)
-                before = Past(node.flash.data, esp32.kept, node.promises)
+                rom = None if node.rom is None else node.rom.data
+                before = Past(node.flash.data, rom, esp32.kept, node.promises)
                 node.start()
-                recovery = list(node.journal)
+                begun = len(node.journal)
                 node.play(True)
                 if points % again == 0:
-                    seconds += recover(before, recovery)
+                    seconds += recover(before, node.journal, begun, points)
                 gc.collect()
             number += 1
         past.write(at, what)
     tell("writes", number, "cut points", points, "second cuts", seconds)
 
 
-def recover(past, journal):
-    """Cut each write of a recovery; how many there were."""
+def recover(past, journal, begun, turn):
+    """Cut the first `begun` writes of a recovery and some that follow; how many there were.
+
+    Which of them is another each `turn`.
+    """
     count = 0
-    for at, what in journal:
-        if at != PROMISE:
+    for index in range(len(journal)):
+        at, what = journal[index]
+        if at != PROMISE and (index < begun or (index + turn) % further == 0):
             node = past.cut_at(at, what)
-            if count % 4:
-                node.start()
-            else:
-                node.play()
+            node.start()
+            if count % 4 == 0:
+                node.play(True)
             count += 1
         past.write(at, what)
     return count
