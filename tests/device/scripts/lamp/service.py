@@ -104,6 +104,17 @@ def an_override_keeps_its_time_when_the_clock_is_set_meanwhile():
     assert rig.lamp.level == 100
 
 
+def an_override_over_the_change_of_clocks_lasts_its_seconds():
+    # From 00:30 UTC, half an hour before clocks go back or forth, to an hour later.
+    for now in (1_792_888_200, 1_774_744_200):
+        rig = Rig(now, {"site/dst": 1, "lamp/program": [[0, 720, 70]]})
+        rig.lamp.override(20, 3600)
+        rig.street(3599)
+        assert rig.lamp.level == 20
+        rig.street(1)
+        assert (rig.lamp.level, rig.lamp.reason) == (70, records.REASON_PROGRAM)
+
+
 def no_lit_level_is_below_the_minimum_and_dark_stays_dark():
     rig = Rig(NIGHT, {"lamp/minimum_level": 25})
     rig.lamp.override(5, 600)
