@@ -8,7 +8,7 @@ unpacked to, or half of a mapped partition that the ROMFS image is written to as
 import asyncio
 import os
 import sys
-from binascii import hexlify
+from binascii import crc32, hexlify
 from hashlib import sha256
 
 from . import refusal
@@ -40,6 +40,7 @@ class _Names:
     """The files of an image, each checked as it comes: what a slot must not hold is Refused."""
 
     def __init__(self):
+        # CRC-32 of each, in the 30 bits that cost no heap: the names themselves would take 5 KB.
         self._names = set()
         self._name = ""
         self._size = 0
@@ -47,13 +48,14 @@ class _Names:
     def open(self, name: str, size: int) -> None:
         """Begin the file `name` of `size` bytes."""
         check_name(name)
-        if name in self._names:
+        known = _known(name)
+        if known in self._names:
             raise Refused(refusal.FILE_NAME, "payload: %s is there twice" % name)
         if len(self._names) == MAX_FILES:
             raise Refused(refusal.FILE_NAME, "payload: more than %d files" % MAX_FILES)
         if size < 4:
             raise Refused(refusal.BYTECODE, "payload: %s is too short for a .mpy file" % name)
-        self._names.add(name)
+        self._names.add(known)
         self._name = name
         self._size = 0
 
@@ -65,7 +67,7 @@ class _Names:
 
     def check_whole(self) -> None:
         """After the last file."""
-        if "node/app.mpy" not in self._names:
+        if _known("node/app.mpy") not in self._names:
             raise Refused(refusal.PAYLOAD, "payload: there is no node/app.mpy to start")
 
 
@@ -205,6 +207,10 @@ class FolderStore(_Names):
             raise Refused(refusal.FLASH, "flash did not keep it: %s" % problem)
         slots.install(self._boot.idle_slot)
         self._boot.installed(self._boot.idle_slot)
+
+
+def _known(name: str) -> int:
+    return crc32(name.encode()) & 0x3FFFFFFF
 
 
 def _release(boot) -> None:
