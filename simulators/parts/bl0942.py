@@ -34,6 +34,12 @@ class Bl0942:
         random: noise of its readings; None for none.
         address: 0..3, as strapped.
         count: CF_CNT to begin with; it is 0 after a brown-out.
+
+    Attributes:
+        absent: a broken wire.
+        babbling: it replies with bytes of no meaning.
+        frozen: it replies the same for ever.
+        lying: the volts it says there are, whatever the mains has; None for the truth.
     """
 
     baud = 4800
@@ -59,7 +65,12 @@ class Bl0942:
         self._command = bytearray()
         self._reply = b""
         self._reply_at = math.inf
+        self._chance = Random("babble")
+        self._last = b""
         self.absent = False
+        self.babbling = False
+        self.frozen = False
+        self.lying: float | None = None
 
     def brown_out(self) -> None:
         """Its supply dipped: the energy counter starts from 0."""
@@ -67,6 +78,7 @@ class Bl0942:
         self._integrated = self._street()
         self._command.clear()
         self._reply, self._reply_at = b"", math.inf
+        self.frozen = False
 
     def integrate(self) -> None:
         """Add up the energy since the last call at the power of now.
@@ -103,7 +115,7 @@ class Bl0942:
             elif len(self._command) == 2:
                 if byte == _PACKET:
                     line = (2 + 23) * 10 / self.baud
-                    self._reply, self._reply_at = self._packet(), self._machine() + line
+                    self._reply, self._reply_at = self._answer(), self._machine() + line
                 self._command.clear()
 
     def pending(self, now: float) -> bytes:
@@ -123,10 +135,18 @@ class Bl0942:
     def _power(self) -> float:
         return self._luminaire.power_watts(self._surroundings.mains_voltage())
 
+    def _answer(self) -> bytes:
+        if self.babbling:
+            return self._chance.randbytes(23)
+        if not (self.frozen and self._last):
+            self._last = self._packet()
+        return self._last
+
     def _packet(self) -> bytes:
         volts = self._surroundings.mains_voltage()
         watts = self._power()
         amperes = watts / (volts * self._luminaire.power_factor)
+        volts = volts if self.lying is None else self.lying
         current = self._counts(amperes * CURRENT_COUNTS)
         fields = (
             current,

@@ -32,7 +32,9 @@ class GasPair:
         self._surroundings = surroundings
         self._random = random
         self._held = (0.0, 0.0)
+        self._chance = Random("babble")
         self.absent = False
+        self.babbling = False  # a wire that touches whatever is near
         self.frozen = False
         self.lying = False
 
@@ -51,6 +53,8 @@ class GasPair:
     def _voltages(self) -> tuple[int, int]:
         if self.absent:
             return 0, 0
+        if self.babbling:
+            return self._chance.randrange(_SUPPLY_UV), self._chance.randrange(_SUPPLY_UV)
         if self.lying:
             return _SUPPLY_UV, _SUPPLY_UV
         if not self.frozen:

@@ -25,6 +25,7 @@ class Ld2410:
         absent: a broken wire.
         babbling: it sends bytes of no meaning.
         frozen: it sends its last frame for ever.
+        lying: cm at which it says somebody stands, whoever is there; None for the truth.
         engineering: it was left in its engineering mode, whose frames are of another kind.
     """
 
@@ -45,6 +46,7 @@ class Ld2410:
         self.absent = False
         self.babbling = False
         self.frozen = False
+        self.lying: int | None = None
         self.engineering = False
 
     def brown_out(self) -> None:
@@ -111,6 +113,8 @@ class Ld2410:
         return self._last
 
     def _targets(self) -> bytes:
+        if self.lying is not None:
+            return b"\x02\x00\x00\x00" + self.lying.to_bytes(2, "little") + b"\x50\x00\x00"
         walkers = [
             walker
             for walker in self._surroundings.walkers()

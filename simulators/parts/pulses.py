@@ -12,6 +12,7 @@ from simulators.parts.luminaire import Luminaire
 from simulators.parts.surroundings import Clock, Surroundings
 
 _SHUNT = 0.001
+_NOISE_HZ = 20_000.0
 
 
 class PulseModel(Enum):
@@ -56,6 +57,9 @@ class PulseMeter:
 
     Attributes:
         absent: broken wires.
+        babbling: interference: pulses by the thousand on both wires.
+        frozen: CF gives no more pulses; CF1 does.
+        lying: the volts that CF1 says there are, whatever the mains has; None for the truth.
     """
 
     def __init__(
@@ -77,12 +81,17 @@ class PulseMeter:
         self._cf1 = 0.0
         self._cf_lost = 0
         self._cf_seen = 0
+        self._noise = 0.0
         self.absent = False
+        self.babbling = False
+        self.frozen = False
+        self.lying: float | None = None
 
     def brown_out(self) -> None:
         """Its supply dipped: the energy on its way to the next pulse is lost."""
         self._cf_lost += int(self._load.joules * self._model.per_joule)
         self._load.restart()
+        self.frozen = False
 
     def select(self, level: int) -> None:
         """The level of SEL."""
@@ -91,10 +100,11 @@ class PulseMeter:
 
     def cf(self) -> int:
         """Pulses of CF so far."""
+        self._pass()
         count = self._cf_lost + int(self._load.joules * self._model.per_joule)
-        if not self.absent:
+        if not (self.absent or self.frozen):
             self._cf_seen = count
-        return self._cf_seen
+        return self._cf_seen + int(self._noise)
 
     def cf1(self) -> int:
         """Pulses of CF1 so far."""
@@ -104,9 +114,13 @@ class PulseMeter:
     def _pass(self) -> None:
         now = self._machine()
         span, self._last = now - self._last, now
+        if self.babbling:
+            self._noise += span * _NOISE_HZ
+            self._cf1 += span * _NOISE_HZ
         if self.absent or self._load.dead:
             return
         if self._level == self._voltage_level:
-            self._cf1 += span * self._load.volts() * self._model.per_volt
+            volts = self._load.volts() if self.lying is None else self.lying
+            self._cf1 += span * volts * self._model.per_volt
         else:
             self._cf1 += span * self._load.amperes() * self._model.per_ampere

@@ -13,6 +13,7 @@ from random import Random
 
 from simulators.parts.surroundings import Clock, NoAcknowledge, Surroundings, Walker
 
+_SOFT_RESET = 0x0000
 _HV_MUX_CONTROL = 0x0030
 _HV_STATUS = 0x0031
 _RANGE_TIMEOUT_A = 0x005E
@@ -50,6 +51,12 @@ class Vl53l1x:
         machine: machine seconds.
         random: noise of its distances; None for none.
         height_mm: 1000 to 4000.
+
+    Attributes:
+        absent: a broken wire.
+        babbling: it answers with bytes of no meaning.
+        frozen: it measures the same for ever, until it is reset.
+        lying: the mm it measures, whatever is below; None for the truth.
     """
 
     address = 0x29
@@ -65,7 +72,10 @@ class Vl53l1x:
         self._machine = machine
         self._random = random
         self._height = height_mm
+        self._chance = Random("babble")
         self.absent = False
+        self.babbling = False
+        self.lying: float | None = None
         self.brown_out()
 
     def brown_out(self) -> None:
@@ -80,6 +90,7 @@ class Vl53l1x:
         self._powered = self._machine()
         self._ranged_at = math.inf  # when the range that runs ends
         self._interrupt = False
+        self.frozen = False
 
     def write(self, data: bytes) -> None:
         """Set the register pointer (two bytes) and write the rest from there on.
@@ -111,14 +122,18 @@ class Vl53l1x:
         self._registers[_SYSTEM_STATUS] = 3 if booted else 0
         data = bytes(self._registers[self._pointer : self._pointer + n])
         self._pointer += n
-        return data.ljust(n, b"\0")
+        return self._chance.randbytes(n) if self.babbling else data.ljust(n, b"\0")
 
     def _present(self) -> None:
         if self.absent:
             raise NoAcknowledge(f"no part at I2C address {self.address:#04x}")
 
     def _effect(self, register: int, value: int) -> None:
-        if register == _INTERRUPT_CLEAR and value & 1:
+        if register == _SOFT_RESET and not value & 1:
+            pointer = self._pointer
+            self.brown_out()
+            self._pointer = pointer
+        elif register == _INTERRUPT_CLEAR and value & 1:
             self._advance()
             self._interrupt = False
         elif register == _MODE_START:
@@ -144,10 +159,14 @@ class Vl53l1x:
         self._ranged_at = now + max(between, self._budget())
 
     def _measure(self) -> None:
+        if self.frozen:
+            return
         size = self._registers[_ROI_SIZE]
         columns = roi_columns(self._registers[_ROI_CENTRE], (size & 0x0F) + 1)
         rows = (size >> 4) + 1
         distance, seen = nearest(self._height, columns, self._surroundings.walkers())
+        if self.lying is not None:
+            distance = self.lying
         if self._random is not None:
             distance = self._random.gauss(distance, 8.0)
         valid = 0 < distance <= _FARTHEST_MM

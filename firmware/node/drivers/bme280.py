@@ -126,10 +126,16 @@ class Bme280(Part):
         await asyncio.sleep_ms(10)
 
     async def poll(self):
-        """Measure once: NOTHING, SAMPLE or BEYOND. Takes 10 ms. Raises OSError."""
+        """Measure once: NOTHING, SAMPLE or BEYOND. Takes 10 ms. Raises OSError.
+
+        What it measures has no sum: its id, read each time, tells the part from noise.
+        """
         self._write(_HUMIDITY_CONTROL, b"\x01")
         self._write(_CONTROL, _FORCED)
         await asyncio.sleep_ms(_MEASURE_MS)
+        if self._read(_ID, 1)[0] != CHIP_ID:
+            self.junk += 1
+            raise OSError(5)
         if self._read(_STATUS, 1)[0] & _MEASURING:
             return NOTHING
         self._i2c.readfrom_mem_into(self._address, _DATA, self._block)

@@ -15,7 +15,7 @@ _MAX_CM = 1000  # eight gates of 75 cm, and what it says beyond them
 _MAX_ENERGY = 100
 
 # Who is there breathes, and the energies show it: so many frames with somebody and without any
-# difference are a part that hangs.
+# difference are a part that hangs. One that hangs with nobody there looks like an empty street.
 _FROZEN = 6000
 
 

@@ -2,6 +2,8 @@
 
 Each holds its output high for about 2 s after a movement and is blind for about 2 s after that:
 presence, not counts. Which of the two saw somebody first is the direction they walk in.
+
+A pair of which both are dead looks like an empty street: nothing can tell.
 """
 
 import time
@@ -13,6 +15,12 @@ BEHIND = -1
 _DEBOUNCE_MS = 100
 # High for so long without a pause is a part or a wire that hangs, not people.
 _STUCK_MS = 600000
+# Low again sooner, so many times in a row and one within 10 s of the other, is a loose wire.
+_HOLD_MS = 1000
+_CHATTER = 10
+_CALM_MS = 10000
+# Who passes comes by both: one that saw nobody while the other saw so many is dead.
+_DEAD = 1000
 # Somebody who walks by is in front of the second within this; later it is somebody else.
 _PASSING_MS = 6000
 
@@ -23,27 +31,41 @@ class _Pir:
     def __init__(self, pin):
         self._pin = pin
         self._raised = None  # when the line went high, None while it is low
-        self.stuck = False
+        self._newest = 0  # when it last did
+        self._short = 0  # times it did since it was last held
+        self._hangs = False
+        self.missed = 0  # how many the other one saw since this one did
+
+    @property
+    def broken(self):
+        """Whether it hangs, chatters or is dead."""
+        return self._hangs or self._short > _CHATTER or self.missed >= _DEAD
 
     def look(self, now):
         """Whether it sees somebody."""
         if not self._pin.value():
             self._raised = None
-            self.stuck = False
+            self._hangs = False
+            if self._short and time.ticks_diff(now, self._newest) >= _CALM_MS:
+                self._short = 0
             return False
         if self._raised is None:
-            self._raised = now
+            self._raised = self._newest = now
+            self._short += 1
         high = time.ticks_diff(now, self._raised)
+        if high >= _HOLD_MS:
+            self._short = 0
         # Latched: ticks wrap long before a broken part is replaced.
-        self.stuck = self.stuck or not 0 <= high < _STUCK_MS
-        return high >= _DEBOUNCE_MS and not self.stuck
+        self._hangs = self._hangs or not 0 <= high < _STUCK_MS
+        return high >= _DEBOUNCE_MS and not self._hangs and self._short <= _CHATTER
 
 
 class PirPair:
     """The two on `pin_a` and `pin_b`: pins with `value()`, 1 for movement.
 
     direction: AHEAD or BEHIND of who passed last, 0 while that is not known. suspect: one of them
-    has not let go for ten minutes; it is not believed until it does.
+    has not let go for ten minutes or goes up and down, and is not believed until that ends; or it
+    sees nobody of all those that the other sees.
     """
 
     rejected = 0
@@ -56,8 +78,8 @@ class PirPair:
 
     @property
     def suspect(self):
-        """Whether one of them hangs."""
-        return self._pirs[0].stuck or self._pirs[1].stuck
+        """Whether one of them is broken."""
+        return self._pirs[0].broken or self._pirs[1].broken
 
     def wake(self, step):
         """Nothing has to be sent to it."""
@@ -76,6 +98,8 @@ class PirPair:
 
     def _begin(self, index, now):
         """`index` has begun to see somebody."""
+        self._pirs[index].missed = 0
+        self._pirs[1 - index].missed += 1
         self._rose[index] = now
         before = self._rose[1 - index]
         self.direction = 0

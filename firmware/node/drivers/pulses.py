@@ -20,6 +20,7 @@ _RING = 8  # windows of one second that make the power: 2 % at 60 W
 _DROPPED = 1  # CF1 takes up to a second after SEL before it says the other thing
 _TAKEN = 3
 _LEAST_DV = 400
+_APPARENT = 500_000  # 50 VA, in 0.1 V * mA: no load draws so much without any power
 _COUNT = 0x3FFFFFFF
 
 
@@ -124,6 +125,7 @@ class PulseMeter:
         """(0.1 V, mA, 0.1 W, pulses 0..2^30-1) by what was counted up to `ask`, or None.
 
         None until both of CF1 were counted, and below 40 V: then there is no mains, or no meter.
+        None, and counted in `rejected`, while a current flows for which CF gives no pulses.
         """
         if self._known < 2:
             return None
@@ -132,9 +134,8 @@ class PulseMeter:
             return None
         span = sum(self._spans)
         power = sum(self._pulses) * self.unit * 10 // span
-        return (
-            voltage,
-            min(self._rates) * self._current // 100_000_000,
-            power,
-            self.count,
-        )
+        current = min(self._rates) * self._current // 100_000_000
+        if not power and voltage * current >= _APPARENT:
+            self.rejected += 1
+            return None
+        return voltage, current, power, self.count

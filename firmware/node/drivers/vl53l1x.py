@@ -1,7 +1,8 @@
 """ST VL53L1X time-of-flight ranging sensor on I2C, 7-bit address 0x29, 16-bit registers.
 
 Registers and sequence are those of ST's Ultra Lite Driver (STSW-IMG009, user manual UM2510): write
-the default configuration to 0x2D..0x87, range once, then two bounds for the VHV calibration. A
+the default configuration to 0x2D..0x87, range once, then two bounds for the VHV calibration. The
+soft reset before that, which frees a part that hangs, is in ST's larger driver (STSW-IMG007). A
 region of interest (ROI) of the 16x16 SPAD array is its centre SPAD and its size (UM2555).
 """
 
@@ -12,6 +13,7 @@ import time
 ADDRESS = 0x29
 MODEL_ID = 0xEACC
 
+_SOFT_RESET = 0x0000
 _VHV_TIMEOUT = 0x0008
 _VHV_INIT = 0x000B
 _CONFIGURATION_AT = 0x002D
@@ -35,9 +37,10 @@ _OSCILLATOR = 0x00DE
 _SYSTEM_STATUS = 0x00E5
 _IDENTIFICATION = 0x010F
 
-# ST's VL51L1X_DEFAULT_CONFIGURATION, registers 0x2D to 0x87.
+# ST's VL51L1X_DEFAULT_CONFIGURATION, registers 0x2D to 0x87; but 2E and 2F say that the lines are
+# pulled up to the part's supply, as ours are, and not to 1.8 V.
 CONFIGURATION = (
-    b"\x00\x00\x00\x01\x02\x00\x02\x08\x00\x08\x10\x01\x01\x00\x00\x00"  # 2D
+    b"\x00\x01\x01\x01\x02\x00\x02\x08\x00\x08\x10\x01\x01\x00\x00\x00"  # 2D
     b"\x00\xff\x00\x0f\x00\x00\x00\x00\x00\x20\x0b\x00\x00\x02\x0a\x21"  # 3D
     b"\x00\x00\x05\x00\x00\x00\x00\xc8\x00\x00\x38\xff\x01\x00\x08\x00"  # 4D
     b"\x00\x01\xcc\x0f\x01\xf1\x0d\x01\x68\x00\x80\x08\xb8\x00\x00\x00"  # 5D
@@ -110,10 +113,14 @@ class Vl53l1x:
     async def start(self, width=16, height=16):
         """Check that it is there, configure it, range once, set the ROI's size in SPADs.
 
-        Right after power-up and after a brown-out alike. Takes about 0.2 s. A size other than 16x16
-        is what tells a part that restarted later on. Raises SensorError for
-        another part, or one that does not boot or range within its time.
+        From whatever state it is in. Takes about 0.2 s. A size other than 16x16 is what tells that
+        a part restarted later on. Raises SensorError for another part, or one that does not boot or
+        range within its time.
         """
+        self._write(_SOFT_RESET, b"\x00")
+        await asyncio.sleep_ms(1)
+        self._write(_SOFT_RESET, b"\x01")
+        await asyncio.sleep_ms(2)  # it does not answer in the first of them
         await self._until(self._booted, 200, "does not boot")
         model = self._word(_IDENTIFICATION)
         if model != MODEL_ID:

@@ -12,7 +12,7 @@ from .period import Period
 
 # The same to the last digit for so long is no measurement any more.
 _FROZEN_MS = 600_000
-# Samples in a row out of range: not the air, but the part.
+# Samples out of range, less those that are not: not the air, but the part.
 _BEYOND = 30
 # I2C transactions that fail in a row: one does where there is lightning about.
 _ERRORS = 3
@@ -166,7 +166,7 @@ class PartTask:
                     if beyond >= _BEYOND:
                         return _SUSPECT
                 else:
-                    beyond = 0
+                    beyond = max(0, beyond - 1)
                     self._add(gap)
             if warm and self.count and self._period.over():
                 if not self.flags & (records.FLAG_FROZEN | records.FLAG_OUT_OF_RANGE):

@@ -20,6 +20,12 @@ _SLOT_MS = 50  # a zone's turn
 _AGAIN_MS = 1000  # the lamp holds for seconds: so often it hears that somebody is still there
 # The longest a zone may go unseen without missing somebody who runs through it.
 _GAP_MS = 250
+# It hangs above every head, and cannot see beyond this: anything else is dirt, a lid or a lie.
+_NEAREST_MM = 300
+_FARTHEST_MM = 5000
+# So many looks in a row, two minutes, of which each is that or the same to the last digit as the
+# zone's look before: light is never twice alike for long.
+_ODD = 2400
 
 
 class PeopleSampler:
@@ -41,6 +47,8 @@ class PeopleSampler:
         self.seen = None
         self._told = self._began  # when it was called last, machine time
         self._estimate = Estimate()
+        self._results = [(), ()]  # the newest of each zone
+        self._odd = 0  # looks in a row that can hardly be
 
     @property
     def healthy(self):
@@ -49,31 +57,36 @@ class PeopleSampler:
 
     async def run(self, check_in):
         """Configure the sensor and count; again after it failed."""
-        wait = 0
         while True:
+            started = False
             try:
                 await self._sensor.start(_WIDTH, _HEIGHT)
+                started = True
                 await self._count(check_in)
-            except OSError:
-                # Absent, or browned out: what both have in common is the remedy.
-                wait = self._health.lost()
+                wait = self._health.suspect()
+            except OSError as error:
+                # Absent, or browned out: what both have in common is the remedy. One that cannot be
+                # started though it answers babbles, or is another part.
+                babbles = isinstance(error, vl53l1x.SensorError) and not started
+                wait = self._health.suspect() if babbles else self._health.lost()
             began = time.ticks_ms()
             while time.ticks_diff(time.ticks_ms(), began) < wait:
                 await pause(min(wait, 1000), check_in)
                 self._close()
 
     async def _count(self, check_in):
-        """Look at the zones in turn until the sensor fails (OSError)."""
+        """Look at the zones in turn until the sensor fails (OSError) or cannot be believed."""
         zones = {A: Zone(), B: Zone()}
         passages = self._passages
         passages.reset()
         zone = A
         elapsed = 0
+        self._odd = 0
         last = turn = time.ticks_ms()
-        while True:
+        while self._odd < _ODD:
             check_in()
             result = await self._sensor.range(_CENTRES[zone])
-            self._health.answered()
+            self._judge(zone, result)
             now = time.ticks_ms()
             gap = time.ticks_diff(now, last)
             last = now
@@ -96,6 +109,16 @@ class PeopleSampler:
             if wait < 0:
                 turn = time.ticks_ms()
             await asyncio.sleep_ms(max(0, wait))
+
+    def _judge(self, zone, result):
+        """Take note of whether a result can be."""
+        far = _FARTHEST_MM if result[0] != vl53l1x.VALID else result[1]
+        if result == self._results[zone] or not _NEAREST_MM <= far <= _FARTHEST_MM:
+            self._odd += 1
+        else:
+            self._odd = 0
+            self._health.answered()
+        self._results[zone] = result
 
     def _tell(self, now):
         seen = self.seen

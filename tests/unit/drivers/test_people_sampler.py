@@ -159,7 +159,7 @@ def test_a_part_that_is_no_vl53l1x_is_not_believed(
     street = Street(minute, [])
     monkeypatch.setattr("firmware.node.drivers.vl53l1x.MODEL_ID", 0xEEAA)
     minute.run(street.sampler, 70)
-    assert minute.log == [(records.EVENT, LOST)]
+    assert minute.log == [(records.EVENT, (records.EVENT_SENSOR_SUSPECT, records.PEOPLE))]
 
 
 def test_a_fast_street_has_records_of_what_passed_in_its_short_periods(
