@@ -64,8 +64,26 @@ class Broker:
         await eventually(self._listens, f"mosquitto listens: {self._log.read_text()}")
 
     async def stop(self) -> None:
+        await self._end(signal.SIGTERM)
+
+    async def kill(self) -> None:
+        """Kill -9: what it has not saved yet is lost."""
+        await self._end(signal.SIGKILL)
+
+    def freeze(self) -> None:
+        """It keeps its connections and does nothing, until `thaw`."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    async def _end(self, number: signal.Signals) -> None:
         if self._process is not None:
-            self._process.terminate()
+            self._process.send_signal(number)
+            # One that is frozen would never hear of it.
+            self._process.send_signal(signal.SIGCONT)
             await self._process.wait()
             self._process = None
 

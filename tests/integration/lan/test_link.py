@@ -1,6 +1,7 @@
 """The node's LAN link against a real broker, through networks that behave badly."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -15,8 +16,10 @@ from tests.integration.lan.link import NODE, Link
 from tests.integration.lan.master import Master
 from tests.integration.lan.proxy import Mode, Proxy
 
-# The worst lateness of a lamp's step on a machine that others use too; on its own, see the soak.
-LATE_MS = 400
+# Of what a step of the lamp may be late by our own doing, whatever the broker does.
+LATE_MS = 50
+# By the clock, on a machine that others use too.
+LATE_AMONG_OTHERS_MS = 400
 
 
 @pytest.fixture
@@ -38,9 +41,15 @@ async def echo(port: int, text: str = "x") -> None:
 
 
 def steady(link: Link) -> None:
-    steps, worst, _ = link.lamp
+    """The lamp has kept its steps."""
+    steps, worst, late, busy = link.lamp
+    print(
+        f"{steps} steps of the lamp: the worst {worst} ms late, {late} more than {LATE_MS} ms, "
+        f"at most {busy} ms of processor between two"
+    )
     assert steps > 5
-    assert worst < LATE_MS, link.lamp
+    assert busy < LATE_MS, link.lamp
+    assert worst < LATE_AMONG_OTHERS_MS, link.lamp
 
 
 async def test_requests_are_answered_up_to_the_largest(broker: Broker) -> None:
@@ -57,21 +66,31 @@ async def test_requests_are_answered_up_to_the_largest(broker: Broker) -> None:
     steady(link)
 
 
-@pytest.mark.parametrize("session_kept", [True, False])
-async def test_a_broker_that_was_killed_is_found_again(
-    tmp_path: Path, broker: Broker, session_kept: bool
-) -> None:
+@pytest.mark.parametrize("how", ["stopped", "killed"])
+async def test_a_broker_that_ended_is_found_again(broker: Broker, how: str) -> None:
     async with Link(document(broker.port)) as link:
         seen = await link.says("up 1 False")
-        await broker.stop()
+        # Stopped it saves the sessions it has, killed it does not.
+        await (broker.stop() if how == "stopped" else broker.kill())
         seen = await link.says("refused or unreachable", seen)
-        if not session_kept:
-            (tmp_path / "mosquitto.db").unlink()
         await broker.start()
 
-        await link.says(f"up 2 {session_kept}", seen)
+        await link.says(f"up 2 {how == 'stopped'}", seen)
 
         # By the subscription that was kept, or by a new one.
+        await echo(broker.port)
+    steady(link)
+
+
+async def test_a_frozen_broker_is_waited_for_a_while_and_then_left(broker: Broker) -> None:
+    async with Link(document(broker.port), "quick", "flood") as link:
+        seen = await link.says("up 1")
+        broker.freeze()
+        seen = await link.says("down no", seen)  # answer to a ping, or acknowledgement
+        # Its port still takes connections, and nobody is behind it.
+        seen = await link.says("no CONNACK", seen)
+        broker.thaw()
+        await link.says("up", seen)
         await echo(broker.port)
     steady(link)
 
@@ -211,13 +230,44 @@ async def test_tls_carries_the_largest_requests_through_a_slow_network(tmp_path:
         await broker.stop()
 
 
+async def test_packet_ids_begin_again_and_every_message_arrives(broker: Broker) -> None:
+    async with numbers(broker.port) as arrived:
+        async with Link(document(broker.port), "flood=2000", "from=64500") as link:
+            seen = await link.says("acknowledged 2000 1 ")
+            assert 900 < int(link.said[seen - 1].split()[-1]) < 1100, "of the ids after 65535"
+        await eventually(lambda: len(arrived) >= 2000, "every message")
+    assert arrived == list(range(2000))
+    steady(link)
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("bits", [64, 32])
 async def test_70_000_publishes_in_one_connection_pass_the_end_of_the_packet_ids(
     broker: Broker, bits: int
 ) -> None:
-    async with Link(document(broker.port), "wrap", bits=bits) as link:
-        await link.says("acknowledged 70000 1", within_s=600)
-    _, worst, late = link.lamp
-    print(f"{bits} bit: worst lateness of a lamp step {worst} ms, {late} over 50 ms")
-    assert late == 0, link.lamp
+    async with numbers(broker.port) as arrived:
+        async with Link(document(broker.port), "flood=70000", bits=bits) as link:
+            await link.says("acknowledged 70000 1", within_s=600)
+        await eventually(lambda: len(arrived) >= 70_000, "every message")
+    assert arrived == list(range(70_000))
+    steady(link)
+    steps, _, late, _ = link.lamp
+    assert late <= steps // 500, "what the machine does meanwhile left aside"
+
+
+@contextlib.asynccontextmanager
+async def numbers(port: int) -> AsyncIterator[list[int]]:
+    """The numbers that a flood has brought so far, to somebody who listens."""
+    arrived: list[int] = []
+
+    async def listen(client: aiomqtt.Client) -> None:
+        async for message in client.messages:
+            assert isinstance(message.payload, bytes)
+            arrived.append(int(message.payload))
+
+    async with aiomqtt.Client("127.0.0.1", port) as client:
+        await client.subscribe("flood", qos=1)
+        listening = asyncio.create_task(listen(client))
+        yield arrived
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)

@@ -2,7 +2,8 @@
 
 The first line of its input is the network document in hexadecimal. Arguments: "unset" the clock is
 not set until another line comes; "quick" every deadline is a second or so; "flood" it publishes as
-fast as it is allowed to; "wrap" the same until 70,000 are acknowledged.
+fast as it is allowed to, or "flood=2000" the same until so many are acknowledged; "from=65000" it
+has given this packet id before it begins.
 """
 
 import asyncio
@@ -25,18 +26,27 @@ class Watched(rig.Clock):
         self.is_set = is_set
 
 
-async def flood(link, until, lamp):
-    """Publish at QoS 1 without a pause, however often the connection is lost."""
-    numbered = 0
-    while True:
-        if link.up and link._session.publish(b"flood", b"%d" % numbered, time.ticks_ms()):
-            numbered += 1
+async def flood(link, until):
+    """Publish numbers at QoS 1 without a pause, however often the connection is lost.
+
+    until: so many in all, 0 for no end.
+    """
+    number = 0
+    while not until or number < until:
+        if link.up and link._session.publish(b"flood", b"%d" % number, time.ticks_ms()):
+            number += 1
         else:
             await asyncio.sleep_ms(1)
-        if until and link._session and link._session.acknowledged >= until:
-            print("acknowledged", until, link.connections, link._session._last_id, lamp)
-            until = 0
-            return
+    while link._session.acknowledged < link._session.published:
+        await asyncio.sleep_ms(1)
+    print("acknowledged", until, link.connections, "last id", link._session._last_id)
+
+
+async def begin_at(link, number):
+    """Let the session believe that it has given packet ids up to `number`."""
+    while link._session is None:
+        await asyncio.sleep_ms(1)
+    link._session._last_id = number
 
 
 async def main():
@@ -49,8 +59,12 @@ async def main():
     link = rig.link(document, clock=clock)
     lamp = rig.Lamp()
     tasks = [asyncio.create_task(lamp.run()), asyncio.create_task(link.run(rig.check_in))]
-    if "flood" in words or "wrap" in words:
-        tasks.append(asyncio.create_task(flood(link, 70_000 if "wrap" in words else 0, lamp)))
+    for word in words:
+        name, _, value = word.partition("=")
+        if name == "flood":
+            tasks.append(asyncio.create_task(flood(link, int(value or 0))))
+        elif name == "from":
+            tasks.append(asyncio.create_task(begin_at(link, int(value))))
     poll = select.poll()
     poll.register(sys.stdin, select.POLLIN)
     said = None
