@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import product
 
+from hardware import partitions
 from hardware.model import Board, Part
 
 Check = Callable[[Board, list[Part]], Iterator[str]]
@@ -207,6 +208,10 @@ def _load(
     return total
 
 
+def _partition_tables(board: Board, _: list[Part]) -> Iterator[str]:
+    yield from partitions.problems(board)
+
+
 CHECKS: tuple[Check, ...] = (
     _pins_exist,
     _pins_are_free,
@@ -220,4 +225,5 @@ CHECKS: tuple[Check, ...] = (
     _safe_states,
     _levels,
     _currents,
+    _partition_tables,
 )

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hardware import document, pins, wiring
+from hardware import document, flash, pins, wiring
 from hardware.model import Part, board, board_ids
 
 REFERENCE = "esp32s3-ref"
@@ -21,6 +21,9 @@ def files(parts: dict[str, Part]) -> dict[str, str]:
         found[f"hardware/generated/{name}.md"] = document.page(made, parts)
         harness = wiring.harness(made, [parts[part] for part in made.fitted])
         found[f"hardware/generated/{name}.wiring.yml"] = harness
+        for file, text in flash.build_files(made).items():
+            found[f"firmware/custom/{name}/{file}"] = text
+    found["firmware/build/layouts.py"] = flash.layouts([board(name) for name in board_ids()])
     return found
 
 

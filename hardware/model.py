@@ -27,6 +27,7 @@ class Chip:
         uarts: how many, numbered from 0.
         i2c_buses: how many.
         console_uarts: UARTs the console takes.
+        bootloader: byte of the flash at which the chip looks for it, and a firmware file begins.
         reserved: GPIOs by what keeps them.
     """
 
@@ -39,6 +40,7 @@ class Chip:
     uarts: int
     i2c_buses: int
     console_uarts: frozenset[int]
+    bootloader: int
     reserved: dict[str, frozenset[int]]
 
 
@@ -114,6 +116,7 @@ class Board:
     Attributes:
         fitted: ids of the parts it leaves the workshop with.
         options: ids of those it has pins for.
+        stock: the build of stock MicroPython that fits it, by its name on the download page.
         uart: UART number by role (METER, BUS, PMS, RADAR).
     """
 
@@ -121,6 +124,7 @@ class Board:
     title: str
     chip: Chip
     module: str
+    stock: str
     flash_mib: int
     psram_mib: int
     wifi: bool

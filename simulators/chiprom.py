@@ -11,12 +11,15 @@ from simulators.tools import umqtt
 _NODE_SIDE = Path(__file__).parent / "node_side"
 
 
-def burn(path: Path, overlay: Mapping[str, bytes] | None = None) -> None:
+def burn(
+    path: Path, overlay: Mapping[str, bytes] | None = None, *, boot_stage: bool = True
+) -> None:
     """Write the ROMFS image from today's sources: whole or not at all.
 
     Args:
         path: where the image goes; a chip that has the one before mapped keeps that.
         overlay: sources by name, in place of ours.
+        boot_stage: whether it is in there, as in a custom build; in stock MicroPython it is not.
 
     Raises:
         BuildError: the sources do not compile.
@@ -27,6 +30,8 @@ def burn(path: Path, overlay: Mapping[str, bytes] | None = None) -> None:
         # Frozen in the ESP32's firmware; where it was not fetched, there is no local network.
         "umqtt/": umqtt.folder() / "umqtt",
     }
+    if not boot_stage:
+        del folders["bootstage/"]
     sources = {
         prefix + source.relative_to(folder).as_posix(): source.read_bytes()
         for prefix, folder in folders.items()

@@ -7,15 +7,13 @@ keys: they guard nothing but a simulation.
 import json
 import random
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 from firmware.build import flash
 from firmware.build.image import build_unsigned, sign
 from firmware.build.keys import PrivateKey, generate_key, load_key
-from protocol import configuration as configuration_schema
+from firmware.build.lamppost import Provision
 from simulators import chiprom
 from simulators.node_process import ChipFiles
 
@@ -26,45 +24,6 @@ BOARD = "esp32s3-ref"
 """Board id of the reference board, which the parts of a lamppost stand for."""
 
 _STREET = "Lime Walk"
-_FACTORY_CONFIGURATION = 1  # its version number: any that a city pushes is another document
-
-
-@dataclass(frozen=True)
-class Provision:
-    """Who one lamppost is.
-
-    Attributes:
-        node: node id, 12 hexadecimal digits.
-        name: what people call it.
-        address: bus address, 1..247.
-        key_id: number of its key, 1..255.
-        key: the 16 bytes shared with its gateway.
-        board: board id.
-    """
-
-    node: str
-    name: str
-    address: int
-    key_id: int
-    key: bytes = field(repr=False)
-    board: str = BOARD
-
-    def identity(self, release_key: bytes) -> dict[str, object]:
-        """What it is told of itself at flashing, with the modulus of the trusted release key."""
-        return {
-            "id": bytes.fromhex(self.node),
-            "board": self.board,
-            "address": self.address,
-            "keys": {self.key_id: self.key},
-            "release_key": release_key,
-        }
-
-    def gateway_section(self, bus: str) -> str:
-        """Its ``[[lamppost]]`` section of a gateway's configuration file."""
-        return (
-            f'[[lamppost]]\nid = "{self.node}"\nname = "{self.name}"\nbus = "{bus}"\n'
-            f'address = {self.address}\nkey = "{self.key.hex()}"\nkey_id = {self.key_id}\n'
-        )
 
 
 def provision(count: int, seed: int = 0) -> list[Provision]:
@@ -84,6 +43,7 @@ def provision(count: int, seed: int = 0) -> list[Provision]:
             address=address,
             key_id=1,
             key=chance.randbytes(16),
+            board=BOARD,
         )
         for address in range(1, count + 1)
     ]
@@ -95,15 +55,19 @@ class Factory:
     Args:
         folder: where they are kept.
         slots: where they keep the application.
+        stock: whether they run stock MicroPython, with the boot stage on their flash.
 
     Attributes:
         rom: the ROMFS image that is burnt into each chip: the shims of node_side, the boot stage.
         release_key_file: the private key (PEM) whose releases the lampposts trust.
     """
 
-    def __init__(self, folder: Path, slots: flash.Slots = flash.Slots.FOLDER) -> None:
+    def __init__(
+        self, folder: Path, slots: flash.Slots = flash.Slots.FOLDER, *, stock: bool = False
+    ) -> None:
         self._folder = folder
         self._slots = slots
+        self._stock = stock
         self.rom = folder / "chip.romfs"
         self.release_key_file = folder / "release-key.pem"
 
@@ -148,12 +112,12 @@ class Factory:
             BuildError: the release cannot be built.
         """
         # Each time: the sources may have changed since.
-        chiprom.burn(self.rom)
+        chiprom.burn(self.rom, boot_stage=not self._stock)
         absent = [who for who in lampposts if not self.files_of(who).flash.exists()]
         if not absent:
             return
         release = self.release(version)
-        base = flash.base_image(release, slots=self._slots)
+        base = flash.base_image(release, slots=self._slots, stock=self._stock)
         modulus = self.release_key().modulus
         for who in absent:
             files = self.files_of(who)
@@ -162,13 +126,7 @@ class Factory:
             files.nvs.write_text(json.dumps({"lamp": {"identity": made.identity.hex()}}))
             if self._slots is flash.Slots.ROMFS:
                 files.romfs.write_bytes(flash.rom_partition(release))
-            files.flash.write_bytes(_configured(made.flash, configuration or {}))
-
-
-def _configured(image: bytes, values: Mapping[str, Any]) -> bytes:
-    """The littlefs with a configuration file as the node's ``settings.py`` keeps it."""
-    if not values:
-        return image
-    document = configuration_schema.document(_FACTORY_CONFIGURATION, dict(values))
-    kept = document + crc32(document).to_bytes(4, "little")
-    return flash.written(flash.filesystem(image, new=False), {"/configuration.cbor": kept})
+            contents = made.flash
+            if configuration:
+                contents = flash.with_configuration(contents, configuration)
+            files.flash.write_bytes(contents)

@@ -95,6 +95,7 @@ class NodeProcess:
         files: where its memory is.
         street_socket: the street's unix socket.
         rom: the ROMFS image that is burnt into it: its shims and the boot stage.
+        stock: whether stock MicroPython starts, which has the boot stage from the flash.
         clock: the street's clock.
         interpreter: the MicroPython it runs under.
         heap: size of its Python heap, as MicroPython takes it.
@@ -115,6 +116,7 @@ class NodeProcess:
     clock: SimClock
     interpreter: Interpreter = field(default_factory=Interpreter)
     heap: str = "1M"
+    stock: bool = False
     on_reset: Callable[[ResetCause], None] = lambda _: None
     on_killed: Callable[[], None] = lambda: None
     on_failure: Callable[[str], None] = lambda _: None
@@ -292,6 +294,7 @@ class NodeProcess:
             "LAMPLIGHTER_SIM_RTC": str(self.files.rtc.absolute()),
             "LAMPLIGHTER_SIM_CLOCK": self.clock.environment(),
             "LAMPLIGHTER_SIM_RESET": str(int(cause)),
+            "LAMPLIGHTER_SIM_START": "stock" if self.stock else "chip",
             "TZ": "UTC",
         }
         if self.cut is not None:

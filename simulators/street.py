@@ -50,6 +50,8 @@ class StreetPlan:
         heap: size of each node's Python heap, as MicroPython takes it.
         slots: where the lampposts of a new street keep the application: unpacked to folders on
             littlefs as on stock MicroPython, or executed in place from ROMFS as on a custom build.
+        stock: whether stock MicroPython starts the boot stage from the littlefs, as the default
+            way of flashing has it; else it is frozen, as in a custom build.
         bus_name: what the gateway's configuration calls the bus.
         parts: codes of the parts fitted to each lamppost, by the configuration's field under
             ``parts/``; those of a new street leave the factory with a configuration that says so.
@@ -69,6 +71,7 @@ class StreetPlan:
     bits: int = 64
     heap: str = "1M"
     slots: Slots = Slots.FOLDER
+    stock: bool = False
     bus_name: str = "lime-walk"
     parts: Mapping[str, int] = field(default_factory=dict[str, int])
     configuration: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -233,7 +236,7 @@ class Street:
         self.folder.mkdir(parents=True, exist_ok=True)
         stack.enter_context(_held(self.folder))
         await asyncio.to_thread(micropython, plan.bits)  # fetched now, not at the first power-on
-        self.factory = Factory(self.folder, plan.slots)
+        self.factory = Factory(self.folder, plan.slots, stock=plan.stock)
         provisions = provision(plan.lampposts, plan.seed)
         await asyncio.to_thread(
             self.factory.make,
@@ -271,6 +274,7 @@ class Street:
             clock=self.clock,
             interpreter=Interpreter(self.plan.bits),
             heap=self.plan.heap,
+            stock=self.plan.stock,
         )
         world = self.world.at_lamppost(number)
         seed = f"parts {self.plan.seed} {number}"

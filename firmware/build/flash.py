@@ -15,20 +15,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+from zlib import crc32
 
 from littlefs import LittleFS, LittleFSError, UserContext
 
 from firmware.bootstage import halves, slotfile, slotstate
+from firmware.build.bootfiles import stock_files
 from firmware.build.errors import BuildError
 from firmware.build.image import BLOCK_SIZE, FLASH_BLOCKS, ImageInfo, inspect, romfs_of
 from firmware.node import identity as identity_file
 from firmware.node.update import romfs
 from firmware.node.update.refusal import Refused
 from firmware.node.update.store import check_name
+from protocol import configuration
 
 FLASH_SIZE = FLASH_BLOCKS * BLOCK_SIZE
 # The partition "romfs" of the smallest table in hardware/partitions.
-ROM_SIZE = 512 * 1024
+ROM_SIZE = 704 * 1024
+_CONFIGURATION = "/configuration.cbor"
+FIRST_CONFIGURATION = 1
+"""Version of a configuration that nobody has pushed: any that a city pushes is another document."""
 _DISK_VERSION = 0x0002_0000  # 2.0, which every MicroPython reads
 
 
@@ -53,14 +59,21 @@ class FactoryFlash:
     identity: bytes
 
 
-def base_image(signed: bytes, size: int = FLASH_SIZE, slots: Slots = Slots.FOLDER) -> bytes:
+def base_image(
+    signed: bytes,
+    size: int = FLASH_SIZE,
+    slots: Slots = Slots.FOLDER,
+    *,
+    stock: bool = False,
+) -> bytes:
     """A littlefs of `size` bytes: the image's application in slot 0, confirmed, and no identity.
 
     With ``Slots.ROMFS`` the application is in the other partition, which :func:`rom_partition`
-    makes; the littlefs says only that it is the confirmed one.
+    makes; the littlefs says only that it is the confirmed one. With `stock` the boot stage is on
+    it, and what stock MicroPython starts it by.
 
     Raises:
-        BuildError: `signed` is no whole image, or does not fit.
+        BuildError: `signed` is no whole image, does not fit, or is for a board that is not known.
     """
     info = inspect(signed)
     state = slotstate.fresh(0, info.security_counter)
@@ -74,6 +87,8 @@ def base_image(signed: bytes, size: int = FLASH_SIZE, slots: Slots = Slots.FOLDE
         )
         files |= {f"/slot0/{name}": data for name, data in unpacked.items()}
         files[f"/slot0/{slotfile.NAME}"] = listed + slotfile.tail(hashlib.sha256(listed).digest())
+    if stock:
+        files |= stock_files(info.board)
     return written(filesystem(bytes(b"\xff" * size), new=True), files)
 
 
@@ -126,6 +141,20 @@ def with_identity(base: bytes, identity: Mapping[str, Any]) -> FactoryFlash:
         raise BuildError(str(error)) from error
     flash = written(filesystem(base, new=False), {f"/{identity_file.NAME}": data})
     return FactoryFlash(flash, data)
+
+
+def with_configuration(flash: bytes, values: Mapping[str, Any]) -> bytes:
+    """A copy of `flash` with a first configuration of `values` (by field name).
+
+    Raises:
+        BuildError: a value that no node takes, or `flash` is no littlefs.
+    """
+    if refused := configuration.validate(dict(values)):
+        raise BuildError("; ".join(refused))
+    document = configuration.document(FIRST_CONFIGURATION, dict(values))
+    # As the node's settings.py keeps it.
+    kept = document + crc32(document).to_bytes(4, "little")
+    return written(filesystem(flash, new=False), {_CONFIGURATION: kept})
 
 
 class _Files:

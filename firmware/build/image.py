@@ -95,7 +95,8 @@ def build_unsigned(
 
     Args:
         version: "major.minor.revision".
-        board: board id, 1 to 32 characters.
+        board: board id, 1 to 32 characters: one of ``firmware/boards``, whose pins it drives,
+            unless the overlay has ``node/pins.py``.
         security_counter: 0 to 2147483647; raise it when older releases must never run again.
         overlay: a folder with ``node/`` or ``protocol/`` whose files replace or add to ours.
         self_test: checks that have to be well before a node keeps it, such as "lamp,log,bus".
@@ -105,8 +106,9 @@ def build_unsigned(
             is more than a node takes.
     """
     numbers = _version(version)
+    short = (numbers.major, numbers.minor, numbers.revision)
     return wrap(
-        payload.application((numbers.major, numbers.minor, numbers.revision), overlay, self_test),
+        payload.application(short, overlay, self_test, board),
         version,
         board,
         security_counter,

@@ -30,11 +30,16 @@ ENTRIES = ("start",)
 _VERSION = "node/version.py"
 _FIRMWARE = Path(__file__).resolve().parents[1]
 _SOURCES = {"node": _FIRMWARE / "node", "protocol": _FIRMWARE.parent / "protocol"}
+_PINS = "node/pins.py"
+_BOARDS = _FIRMWARE / "boards"
 _ASSERTS_OFF = "-O1"  # keeps line numbers, which the log of a node in the field needs
 
 
 def sources(
-    version: tuple[int, int, int], overlay: Path | None = None, self_test: str = selftest.DEFAULT
+    version: tuple[int, int, int],
+    overlay: Path | None = None,
+    self_test: str = selftest.DEFAULT,
+    board: str | None = None,
 ) -> dict[str, bytes]:
     """Source files by their name on the node ("node/app.py"), sorted.
 
@@ -42,9 +47,10 @@ def sources(
         version: goes into the generated ``node/version.py``, as does
         self_test: names of the checks that have to be well before a node keeps this release.
         overlay: a folder with ``node/`` or ``protocol/`` whose files replace or add to ours.
+        board: id of the board whose pins are driven; None for those that the sources carry.
 
     Raises:
-        BuildError: the overlay is no such folder, or a check is not known.
+        BuildError: the overlay is no such folder, or a check or the board is not known.
     """
     if name := selftest.unknown(self_test):
         raise BuildError(
@@ -59,9 +65,21 @@ def sources(
         f'"""Version of this release."""\n\nVERSION = {version!r}\n'
         f'TEXT = "{".".join(map(str, version))}"\nSELF_TEST = "{self_test}"\n'
     ).encode()
-    if overlay is not None:
-        found |= _overlaid(overlay)
-    return dict(sorted(found.items()))
+    laid = _overlaid(overlay) if overlay is not None else {}
+    if board is not None and _PINS not in laid:
+        found[_PINS] = _pins(board)
+    return dict(sorted((found | laid).items()))
+
+
+def _pins(board: str) -> bytes:
+    """The pins module of a board. Raises BuildError."""
+    known = sorted(path.stem for path in _BOARDS.glob("*.py"))
+    if board not in known:
+        raise BuildError(
+            f"expected a board of {', '.join(known)}, got {board!r}; for another one, "
+            f"give its pins as {_PINS} in an overlay"
+        )
+    return (_BOARDS / f"{board}.py").read_bytes()
 
 
 def _overlaid(overlay: Path) -> dict[str, bytes]:
@@ -163,10 +181,13 @@ def inflated(data: bytes, limit: int) -> bytes:
 
 
 def application(
-    version: tuple[int, int, int], overlay: Path | None = None, self_test: str = selftest.DEFAULT
+    version: tuple[int, int, int],
+    overlay: Path | None = None,
+    self_test: str = selftest.DEFAULT,
+    board: str | None = None,
 ) -> bytes:
-    """The ROMFS image of the whole application. Raises BuildError."""
-    given = sources(version, overlay, self_test)
+    """The ROMFS image of the whole application, see :func:`sources`. Raises BuildError."""
+    given = sources(version, overlay, self_test, board)
     # The one file that differs between two releases of the same sources.
     stamp = {_VERSION: given.pop(_VERSION)}
     smaller = shrunk(given, ENTRIES, closed=True) | stamp

@@ -1,7 +1,8 @@
 """Maps what is burnt into the chip into memory and starts it: none of its code is on the heap.
 
 Run by the real MicroPython. Environment: LAMPLIGHTER_SIM_ROM (a ROMFS image with the shims of this
-folder and the boot stage).
+folder and, in a custom build, the boot stage), LAMPLIGHTER_SIM_START (``chip``, a custom build, or
+``stock``, stock MicroPython).
 """
 
 import sys
@@ -29,6 +30,4 @@ def mapped(path):
 
 vfs.mount(vfs.VfsRom(mapped(getenv("LAMPLIGHTER_SIM_ROM"))), "/chip")
 sys.path.insert(0, "/chip")
-import chip  # noqa: E402
-
-chip.main(mapped)
+__import__(getenv("LAMPLIGHTER_SIM_START") or "chip").main(mapped)

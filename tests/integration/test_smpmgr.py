@@ -143,7 +143,7 @@ async def test_an_image_that_is_not_for_this_lamppost_is_refused_and_the_running
     if fault == "foreign key":
         key, board = await asyncio.to_thread(generate_key, tmp_path / "foreign.pem"), BOARD
     else:
-        key, board = engineer.street.factory.release_key(), "esp32s3-other"
+        key, board = engineer.street.factory.release_key(), "esp32-wrover"
     signed = sign(build_unsigned("1.3.0", board, 1), key)
     image = tmp_path / "release.bin"
     image.write_bytes(signed)

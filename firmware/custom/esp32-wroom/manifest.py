@@ -1,0 +1,8 @@
+"""What is frozen for the board "esp32-wroom".
+
+Made by `python -m hardware generate` from hardware/boards/esp32-wroom.toml; edit that.
+"""
+
+# ruff: noqa: F821 - MicroPython's makemanifest.py runs it, and brings these names
+include("../../manifest.py")
+module("lamp_pins.py")

@@ -1,0 +1,5 @@
+// Made by `python -m hardware generate` from hardware/boards/esp32-wroom.toml; edit that.
+#define MICROPY_HW_BOARD_NAME "Lamplighter esp32-wroom"
+#define MICROPY_HW_MCU_NAME "ESP32"
+// The application runs where it lies in the partition romfs.
+#define MICROPY_VFS_ROM (1)
