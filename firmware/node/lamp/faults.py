@@ -6,7 +6,8 @@ drivers' data sheets show. It may be off by lamp/power_tolerance percent of itse
 of the rated power, or 1 W, where that is more: at low levels neither line nor meter is exact.
 
     fault        raised when                                              (TALQ's name)
-    LAMP         lit, and hardly more than standby flows: no light        lampFailure
+    LAMP         lit, and hardly more than standby flows: no light, or
+                 DALI gear says it of its lamp or itself                  lampFailure
     RELAY        lit, and nothing beyond standby flows: the relay or what
                  is behind it is open (LAMP is raised as well); off, and
                  the driver is fed nonetheless, without light             relayFailure
@@ -99,11 +100,11 @@ class Faults:
             self._seen[fault] = 0
         self._out = 0
 
-    def sample(self, now, level, light, power, voltage):
+    def sample(self, now, level, light, power, voltage, failed=None):
         """Judge a sample that was taken while the light had been steady.
 
         now: street s, monotonic. level: commanded, percent. light: asked of the driver, 0..65535.
-        power: 0.1 W. voltage: 0.1 V.
+        power: 0.1 W. voltage: 0.1 V. failed: whether a DALI driver says so of itself or its lamp.
         """
         evidence = (level, power, expected(self._rated, self._standby, light), voltage)
         supply = self._supply(voltage)
@@ -118,7 +119,7 @@ class Faults:
             ):
                 self._judge(fault, False, now, evidence)
         if light:
-            self._lit(now, light, power, evidence)
+            self._lit(now, light, power, evidence, failed)
         else:
             self._unlit(now, power, evidence)
 
@@ -148,7 +149,7 @@ class Faults:
         self._judge(records.FAULT_RELAY, closed, now, evidence)
         self._welded = self._raised[records.FAULT_RELAY]
 
-    def _lit(self, now, light, power, evidence):
+    def _lit(self, now, light, power, evidence, told):
         """The lamp should be lit."""
         wanted = evidence[2]
         dark = self._is_dark(power, wanted, light)
@@ -157,7 +158,7 @@ class Faults:
         failed = dark
         if dark and self._raised[records.FAULT_CYCLING]:
             failed = None  # it will be back
-        self._judge(records.FAULT_LAMP, failed, now, evidence)
+        self._judge(records.FAULT_LAMP, True if told else failed, now, evidence)
         if not self._welded and failed is not None:
             self._judge(records.FAULT_RELAY, self._is_open(dark, power), now, evidence)
         if self._rated and dark is False:

@@ -118,6 +118,11 @@ class DaliOutput:
             self._settle()
             self._send_level(now)
 
+    @property
+    def failed(self):
+        """Whether the gear reports that it, or its lamp, has failed; None while that is unknown."""
+        return self.gear_failure or self.lamp_failure
+
     async def run(self, check_in):
         """Send what could not be sent at once, keep the gear set up, and ask how it is."""
         while True:

@@ -12,7 +12,7 @@ _FIELDS = ("lamp/rated_power", "lamp/standby_power", "lamp/power_tolerance", "la
 class Monitor:
     """Holds the readings of the meter in front of one lamp against what the lamp should draw.
 
-    lamp: `.level` percent, `.light` 0..65535 and `.settled`. clock: `uptime()` street s. settings:
+    lamp: `.level` percent, `.light` 0..65535, `.settled` and `.failed`. clock: `uptime()` street s. settings:
     `.values`, replaced as a whole when it changes. tell: see `Faults`.
     """
 
@@ -41,4 +41,5 @@ class Monitor:
         if values is not self._values:
             self._values = values
             self.faults.configure(*[values[name] for name in _FIELDS])
-        self.faults.sample(self._clock.uptime(), lamp.level, lamp.light, abs(power), voltage)
+        now = self._clock.uptime()
+        self.faults.sample(now, lamp.level, lamp.light, abs(power), voltage, lamp.failed)

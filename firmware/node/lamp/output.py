@@ -13,6 +13,8 @@ class Output:
     never switches a driver at full current.
     """
 
+    failed = None  # a driver on a PWM line tells nothing of itself
+
     def __init__(self, pwm, relay):
         self._pwm = pwm
         self._relay = relay

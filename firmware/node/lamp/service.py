@@ -101,6 +101,11 @@ class Lamp:
         return dali.duty(self._output.arc)
 
     @property
+    def failed(self):
+        """Whether the driver itself reports a failure, None where it cannot."""
+        return self._output.failed
+
+    @property
     def groups(self):
         """Groups that the lamp is in, lamp/groups: bit 0 is group 1."""
         return self.guide.groups

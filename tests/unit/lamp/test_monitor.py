@@ -13,6 +13,7 @@ class Lamp:
     level = 100
     light = 65535
     settled = True
+    failed: bool | None = None
 
 
 class Rig:
@@ -49,6 +50,15 @@ def rig(monkeypatch: pytest.MonkeyPatch) -> Rig:
 def test_readings_of_a_steady_light_are_judged(rig: Rig) -> None:
     rig.sample(7)
     assert rig.told == [(records.FAULT_LAMP, 1, 100, 20, 600, 2300)]
+
+
+def test_what_the_driver_says_of_itself_counts_whatever_it_draws(rig: Rig) -> None:
+    rig.lamp.failed = True
+    rig.sample(7, power=600)
+    assert rig.told == [(records.FAULT_LAMP, 1, 100, 600, 600, 2300)]
+    rig.lamp.failed = None  # it does not answer: the meter alone has it
+    rig.sample(7, power=600)
+    assert rig.told[1:] == [(records.FAULT_LAMP, 0, 100, 600, 600, 2300)]
 
 
 def test_readings_while_the_light_changes_or_blinks_are_not(rig: Rig) -> None:
