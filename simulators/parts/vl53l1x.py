@@ -30,8 +30,9 @@ _IDENTIFICATION = 0x010F
 _SIZE = 0x0200
 _BOOT_S = 0.0012
 _OVERHEAD_S = 0.002  # from the end of a range to its interrupt
-# Timing budget by macro periods A in the long distance mode (ULD, SetTimingBudgetInMs).
-_BUDGETS = {0x001E: 20, 0x0060: 33, 0x00AD: 50, 0x01CC: 100, 0x02D9: 200, 0x048F: 500}
+# Timing budget by macro periods A in the long distance mode (ULD, SetTimingBudgetInMs); 0x01DB is
+# that of a default configuration.
+_BUDGETS = {0x001E: 20, 0x0060: 33, 0x00AD: 50, 0x01CC: 100, 0x01DB: 100, 0x02D9: 200, 0x048F: 500}
 
 _ARRAY = 16
 _HALF_FIELD = math.tan(math.radians(27 / 2)) / math.sqrt(2)  # tangent of half the field, one side

@@ -64,10 +64,12 @@ class Hostile:
             raise OSError(110)
         into[:] = self._random.randbytes(len(into))
 
-    def writeto_mem(self, address: int, register: int, data: bytes) -> None:
+    def writeto_mem(self, address: int, register: int, data: bytes, *, addrsize: int = 8) -> None:
         self.writeto(address, data)
 
-    def readfrom_mem_into(self, address: int, register: int, into: bytearray) -> None:
+    def readfrom_mem_into(
+        self, address: int, register: int, into: bytearray, *, addrsize: int = 8
+    ) -> None:
         self.readfrom_into(address, into)
 
 
