@@ -12,8 +12,8 @@ _FIELDS = ("lamp/rated_power", "lamp/standby_power", "lamp/power_tolerance", "la
 class Monitor:
     """Holds the readings of the meter in front of one lamp against what the lamp should draw.
 
-    lamp: `.level` percent, `.light` 0..65535, `.settled` and `.failed`. clock: `uptime()` street s. settings:
-    `.values`, replaced as a whole when it changes. tell: see `Faults`.
+    lamp: `.level` percent, `.light` 0..65535, `.settled` and `.failed`. clock: `uptime()` street s.
+    settings: `.values`, replaced as a whole when it changes. tell: see `Faults`.
     """
 
     def __init__(self, lamp, clock, settings, tell):
