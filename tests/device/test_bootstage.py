@@ -74,3 +74,9 @@ def test_whatever_is_damaged_the_lamp_is_on_and_a_whole_slot_is_started(
         "identity mended | True",
         "lamp fails | 1 time, still started 1.0.0",
     ]
+
+
+def test_how_a_life_ended_is_known_in_the_next_and_safe_mode_follows_many_bad_ends(
+    micropython: Interpreter, bench: Bench
+) -> None:
+    assert run_script(micropython, bench, "crashes.py") == ["passed 14"]
