@@ -16,6 +16,9 @@ EPOCH = 946_684_800 if time.gmtime(0)[0] == 2000 else 0
 # So many times in a row the link must bring an earlier time before the clock is put back.
 _PATIENCE = 8
 
+# Nobody looks at the uptime so seldom: a longer time between two looks is a leap of the RTC, in s.
+_LEAP = 7 * 86_400
+
 # Corrections smaller than this are the jitter of the link that brought the time, in seconds.
 _TOLERANCE = 5
 
@@ -48,13 +51,13 @@ class Clock:
         return now if EARLIEST <= now < LATEST else 0
 
     def uptime(self) -> int:
-        """Street seconds since start; never goes back."""
-        passed = int(time.time()) - self._start
-        if passed < self._uptime:
-            # The RTC went back without `set`: carry on from what was last said.
-            self._start -= self._uptime - passed
+        """Street seconds since start; never goes back, and passes over a leap of the RTC."""
+        passed = int(time.time()) - self._start - self._uptime
+        if 0 <= passed < _LEAP:
+            self._uptime += passed
         else:
-            self._uptime = passed
+            # The RTC went back, or leapt, without `set`: carry on from what was last said.
+            self._start += passed
         return self._uptime
 
     def stamp(self) -> int:

@@ -102,6 +102,39 @@ def test_jitter_of_the_link_does_not_step_the_clock(machine: Machine) -> None:
     assert len(machine.dates) == 2
 
 
+@pytest.mark.parametrize("years", [1, -1, 5, -30])
+def test_uptime_passes_over_a_leap_of_the_rtc_and_goes_on(machine: Machine, years: int) -> None:
+    clock = Clock(machine)
+    clock.set(NOW)
+    machine.seconds += 100
+    assert clock.uptime() == 100
+    machine.seconds += years * 366 * 86_400
+    assert clock.uptime() == 100
+    machine.seconds += 5
+    assert clock.uptime() == 105
+
+
+def test_a_day_without_a_look_is_no_leap(machine: Machine) -> None:
+    clock = Clock(machine)
+    machine.seconds += 86_400
+
+    assert clock.uptime() == 86_400
+
+
+def test_a_year_ahead_is_put_right_by_the_link_and_uptime_sees_neither(machine: Machine) -> None:
+    clock = Clock(machine)
+    clock.set(NOW)
+    clock.uptime()
+    machine.seconds += 366 * 86_400
+    clock.uptime()
+    for second in range(8):
+        machine.seconds += 1
+        clock.hear(NOW + 1 + second)
+
+    assert clock.now() == NOW + 8
+    assert clock.uptime() == 8
+
+
 def test_steps_are_told_with_whether_it_was_the_first(machine: Machine) -> None:
     told: list[tuple[int, int, bool]] = []
     clock = Clock(machine)
