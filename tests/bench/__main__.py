@@ -18,6 +18,7 @@ MEASUREMENTS = {
     "heap": "heap of a node after start and at the peak of an update, 32-bit interpreter",
     "counting": "error of the footfall counter on crowds whose number is known",
     "stockholm": "energy saved by presence dimming on Stockholm's path of 34 lamps",
+    "cuts": "power cuts that a node is put through, clean, torn, and again while it recovers",
     "lamp": "time from process start to lamp on",
     "sun": "the firmware's sunrise, sunset and twilight in single precision, against astral",
 }

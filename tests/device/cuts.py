@@ -92,6 +92,5 @@ def _swept(said: Iterable[str]) -> Swept:
     for line in said:
         found = re.fullmatch(r"writes (\d+) cut points (\d+) second cuts (\d+)", line)
         if found:
-            print(line)
             return Swept(*map(int, found.groups()))
     raise AssertionError(f"expected a line with the cut points, got {said}")

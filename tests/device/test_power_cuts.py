@@ -20,6 +20,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 
 def enough(swept: Swept, stride: int, writes: int) -> None:
     """The life has at least so many writes; a sweep that misses most of it is none."""
+    print(f"{swept.points} cut points, {swept.seconds} second cuts, {swept.writes} writes a life")
     assert swept.writes >= writes
     assert swept.points == (swept.writes + stride - 1) // stride
     assert swept.seconds > swept.points
