@@ -31,12 +31,8 @@ _BAR_EVERY = 500  # readings
 
 app = typer.Typer(help="What the lampposts have measured.", no_args_is_help=True)
 
-Kinds = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--kind", "-k", help="air, people, energy, lamp, status, boot or event; repeatable."
-    ),
-]
+_KINDS = ", ".join(name for name, _ in records.KINDS.values())
+Kinds = Annotated[list[str] | None, typer.Option("--kind", "-k", help=f"{_KINDS}; repeatable.")]
 NodeIds = Annotated[list[str] | None, typer.Option("--node", "-n", help="Id; repeatable.")]
 
 
