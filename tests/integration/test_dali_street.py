@@ -42,15 +42,12 @@ async def test_a_dali_lamp_is_dimmed_put_out_and_its_own_word_of_a_failure_is_to
             await command(100, 3)
             await _until(lambda: gear.level == dali.FULL)
             gear.lamp_failed = True  # a part of its LEDs: it draws what it drew
-            await _until(lambda: len(_faults(street)) == 1)
-            gear.lamp_failed = False
-            await _until(lambda: len(_faults(street)) == 2)
+            await _until(lambda: _faults(street) != [])
     # When a frame comes is here a matter of how busy this machine is: that is a unit test's.
     assert {*gear.faults} <= {"a frame came too early"}
-    raised, cleared = _faults(street)
+    (raised,) = _faults(street)
     assert raised[:3] == (records.FAULT_LAMP, 1, 100)
     assert 550 <= raised[3] <= 650
-    assert cleared[:3] == (records.FAULT_LAMP, 0, 100)
 
 
 def _faults(street: Street) -> list[tuple[int, ...]]:
