@@ -90,8 +90,17 @@ class StreetClient:
     ) -> dict[str, Any] | None:
         message = smp.pack(op, smp.GROUP_STREET, self._sequence, command, body)
         self._port.write(busframe.encode(address, busframe.REQUEST, self._sequence, message))
-        while data := self._port.read(max(1, self._port.in_waiting)):
+        while data := self._read():
             for sender, control, sequence, payload in self._deframer.feed(data):
                 if (sender, control, sequence) == (address, busframe.RESPONSE, self._sequence):
                     return smp.unpack(payload)[4]
         return None
+
+    def _read(self) -> bytes:
+        """What has come; pyserial calls it a disconnect when a pty is woken without a byte."""
+        try:
+            return self._port.read(max(1, self._port.in_waiting))
+        except serial.SerialException:
+            if not self._port.is_open:
+                raise
+            return b""
