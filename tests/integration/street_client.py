@@ -70,6 +70,26 @@ class StreetClient:
         ]
         return smp.unpack(answer)[4]
 
+    async def broadcast(
+        self, key_id: int, key: bytes, command: int, body: dict[str, Any], counter: int
+    ) -> None:
+        """Say a write of the street group to all, twice: nobody answers a broadcast."""
+        inner = smp.pack(smp.OP_WRITE, smp.GROUP_STREET, 0, command, body)
+        data = envelope.seal(key, key_id, envelope.BROADCAST_ID, envelope.TO_NODE, counter, inner)
+        for _ in range(2):
+            self._sequence = (self._sequence + 1) & 0xFF
+            message = smp.pack(
+                smp.OP_WRITE,
+                smp.GROUP_STREET,
+                self._sequence,
+                messages.SEALED,
+                messages.sealed(data),
+            )
+            frame = busframe.encode(
+                busframe.BROADCAST_ADDRESS, busframe.BROADCAST, self._sequence, message
+            )
+            await asyncio.to_thread(self._port.write, frame)
+
     async def _ask(
         self,
         address: int,
