@@ -20,6 +20,7 @@ MEASUREMENTS = {
     "stockholm": "energy saved by presence dimming on Stockholm's path of 34 lamps",
     "cuts": "power cuts that a node is put through, clean, torn, and again while it recovers",
     "lamp": "time from process start to lamp on",
+    "counters": "what keeping burning hours costs the flash, and the years it bears that",
     "sun": "the firmware's sunrise, sunset and twilight in single precision, against astral",
 }
 
