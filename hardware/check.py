@@ -154,6 +154,20 @@ def _safe_states(board: Board, _: list[Part]) -> Iterator[str]:
             yield f"{name}: expected a safe state that leaves the lamp on, got {pin.safe_state!r}"
 
 
+# Inputs that firmware/node/board.py has the chip pull up or down.
+_PULLED = ("PIR_A", "PIR_B", "SERVICE_SWITCH", "DALI_RX")
+
+
+def _pulls(board: Board, _: list[Part]) -> Iterator[str]:
+    for name in _PULLED:
+        pin = board.pins.get(name)
+        if pin and pin.gpio in board.chip.input_only and "kOhm" not in pin.safe_state:
+            yield (
+                f"{name}: GPIO {pin.gpio} has no pull resistor inside; "
+                "give it one, and name its kOhm in safe_state"
+            )
+
+
 def _levels(board: Board, parts: list[Part]) -> Iterator[str]:
     for part in parts:
         rail = board.rails.get(part.rail)
@@ -223,6 +237,7 @@ CHECKS: tuple[Check, ...] = (
     _i2c,
     _uarts,
     _safe_states,
+    _pulls,
     _levels,
     _currents,
     _partition_tables,

@@ -84,10 +84,15 @@ def _power(board: Board, parts: dict[str, Part]) -> str:
 
 def _bill(parts: Iterable[Part]) -> str:
     rows: list[Sequence[object]] = []
-    for item in bom.items(parts):
+    bill = bom.items(parts)
+    for item in bill:
         price = "not asked" if item.price_eur is None else f"{item.price_eur:.2f}"
         rows.append((item.quantity, item.name, item.maker, price, item.price_date))
-    return table(("quantity", "item", "maker", "EUR each", "price of"), rows)
+    known, unknown = bom.total(bill)
+    return (
+        table(("quantity", "item", "maker", "EUR each", "price of"), rows)
+        + f"\nIn all {known:.2f} EUR, but for {unknown} lines that nobody has been asked about.\n"
+    )
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -55,6 +55,7 @@ class Part:
         address: 7-bit, on I2C.
         max_hz: of the I2C bus, 0 where it does not matter.
         isolated: an isolator stands between it and the chip.
+        price_eur, price_date: as in `bom.Item`.
     """
 
     id: str
@@ -75,6 +76,8 @@ class Part:
     baud: int = 0
     isolated: bool = False
     note: str = ""
+    price_eur: float | None = None
+    price_date: str = ""
 
 
 @dataclass(frozen=True)

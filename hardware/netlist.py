@@ -76,6 +76,6 @@ def _pulls(used: set[str], found: dict[str, list[Node]]) -> None:
     for name in sorted(up):
         found["3V3"].append(Node(f"pull-up {name}", "1", PASSIVE))
         found[name].append(Node(f"pull-up {name}", "2", PASSIVE))
-    if "DALI_TX" in used:
-        found["GND"].append(Node("pull-down DALI_TX", "1", PASSIVE))
-        found["DALI_TX"].append(Node("pull-down DALI_TX", "2", PASSIVE))
+    for name in sorted({"DALI_TX", "PIR_A", "PIR_B"} & used):
+        found["GND"].append(Node(f"pull-down {name}", "1", PASSIVE))
+        found[name].append(Node(f"pull-down {name}", "2", PASSIVE))

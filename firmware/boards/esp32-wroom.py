@@ -16,8 +16,10 @@ LAMP_RELAY = 26  # relay that feeds the lamp driver, 1 = on
 # While nothing drives it: pulled up, open.
 SERVICE_SWITCH = 27  # switch behind the door to ground, 0 = closed
 METER_RX = 34  # from TX of the meter, through the isolator
+# While nothing drives it: pulled down by 100 kOhm, nobody.
 PIR_A = 35  # infra-red detector on the side people come from
 PHOTOCELL = 36  # light sensor
+# While nothing drives it: pulled down by 100 kOhm, nobody.
 PIR_B = 39  # infra-red detector on the other side
 
 # Not wired on this board.

@@ -23,8 +23,10 @@ SERVICE_SWITCH = 27  # switch behind the door to ground, 0 = closed
 GAS_WE = 32  # working electrode of the NO2 pair
 GAS_AE = 33  # auxiliary electrode of the NO2 pair
 METER_RX = 34  # from TX of the meter, through the isolator
+# While nothing drives it: pulled down by 100 kOhm, nobody.
 PIR_A = 35  # infra-red detector on the side people come from
 PHOTOCELL = 36  # light sensor
+# While nothing drives it: pulled down by 100 kOhm, nobody.
 PIR_B = 39  # infra-red detector on the other side
 
 # Not wired on this board.

@@ -39,4 +39,19 @@ def fitted(settings, name) -> int:
 
     settings: `.values`, the effective configuration. (parts/output: PWM or DALI.)
     """
-    return settings.values["parts/" + name] or pins.PARTS.get(name, NONE)
+    return _code(settings.values, name)
+
+
+def clash(values) -> str:
+    """Why the parts that `values` (effective) choose cannot be here together; "" if they can."""
+    air = _code(values, "air")
+    if air == SPS30 and _code(values, "climate") == CLIMATE_SEN5X:
+        return "parts/climate: the SEN5x has the I2C address of the SPS30 in parts/air"
+    shared = pins.RADAR_UART is not None and pins.RADAR_UART == pins.PMS_UART
+    if shared and _code(values, "presence") == LD2410 and air in (PMS5003, PMS3003, SDS011):
+        return "parts/presence: the LD2410 has the UART of the sensor in parts/air"
+    return ""
+
+
+def _code(values, name):
+    return values["parts/" + name] or pins.PARTS.get(name, NONE)

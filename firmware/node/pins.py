@@ -21,11 +21,13 @@ PMS_RX = 11  # from TX of the particulate sensor
 # While nothing drives it: pulled down, bus idle.
 DALI_TX = 12  # to the DALI interface, 1 = bus pulled low
 DALI_RX = 13  # from the DALI interface
+# While nothing drives it: pulled down by 100 kOhm, nobody.
 PIR_A = 14  # infra-red detector on the side people come from
 METER_TX = 15  # to RX of the meter, through the isolator
 METER_RX = 16  # from TX of the meter, through the isolator
 BUS_TX = 17  # to the RS-485 transceiver
 BUS_RX = 18  # from the RS-485 transceiver
+# While nothing drives it: pulled down by 100 kOhm, nobody.
 PIR_B = 21  # infra-red detector on the other side
 RADAR_TX = 38  # to RX of the LD2410
 RADAR_RX = 39  # from TX of the LD2410

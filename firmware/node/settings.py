@@ -12,6 +12,8 @@ from binascii import crc32
 from protocol import cbor, configuration
 from protocol.errors import ProtocolError
 
+from . import parts
+
 _CRC_SIZE = 4
 _ENOENT = 2
 
@@ -71,6 +73,9 @@ class Settings:
         if version == self.version and given == self.given:
             self.reason = ""
             return ""
+        clash = parts.clash(configuration.effective(given))
+        if clash:
+            return self._refuse(version, clash)
         try:
             self._save(document)
         except OSError as error:

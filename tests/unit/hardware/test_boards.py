@@ -1,6 +1,7 @@
 """Boards as data: sound as they stand, and each mistake that costs a board is told."""
 
 import dataclasses
+import html
 import os
 import re
 import subprocess
@@ -33,6 +34,11 @@ def with_pin(board: model.Board, name: str, **changes: Any) -> model.Board:
     return dataclasses.replace(board, pins={**board.pins, name: pin})
 
 
+def without_pin(board: model.Board, name: str) -> model.Board:
+    pins = {other: pin for other, pin in board.pins.items() if other != name}
+    return dataclasses.replace(board, pins=pins)
+
+
 REFERENCE = model.board("esp32s3-ref")
 WROVER = model.board("esp32-wrover")
 
@@ -51,6 +57,11 @@ WROVER = model.board("esp32-wrover")
         (with_pin(WROVER, "METER_TX", gpio=37), r"GPIO 37 can only be an input"),
         (with_pin(WROVER, "I2C_SDA", gpio=16), r"GPIO 16 is kept for the module's psram"),
         (with_pin(REFERENCE, "LAMP_RELAY", safe_state=""), r"a safe state that leaves the lamp on"),
+        (without_pin(WROVER, "LAMP_RELAY"), r"LAMP_RELAY: expected a pin, the lamp"),
+        (with_pin(WROVER, "PIR_A", safe_state=""), r"GPIO 35 has no pull resistor inside"),
+        (dataclasses.replace(REFERENCE, options=()), r"PIR_A: no part of the board uses it"),
+        (dataclasses.replace(REFERENCE, rails={"3V3": REFERENCE.rails["3V3"]}),
+         r"pms5003: expected a rail 5V, the board has none"),
         (dataclasses.replace(REFERENCE, uart={**REFERENCE.uart, "BUS": 2}),
          r"UART 2: BUS, PMS are fitted at once"),
         (dataclasses.replace(WROVER, uart={"BUS": 0, "METER": 2}), r"number 0 is the console's"),
@@ -86,6 +97,95 @@ def test_two_parts_of_one_address_that_can_be_chosen_together_are_told() -> None
     moved = {**PARTS, "bme280": dataclasses.replace(PARTS["bme280"], address=0x29)}
     told = "I2C address 0x29: vl53l1x, bme280 could be chosen together"
     assert told in check.problems(REFERENCE, moved)
+
+
+def test_an_address_that_no_part_can_have_is_told() -> None:
+    moved = {**PARTS, "bme280": dataclasses.replace(PARTS["bme280"], address=0x7C)}
+    told = "bme280: expected an I2C address from 0x08 to 0x77, got 0x7c"
+    assert told in check.problems(REFERENCE, moved)
+
+
+@pytest.mark.parametrize("rail", ["3V3", "5V"])
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.id)
+def test_a_supply_too_small_for_any_choice_of_parts_is_told(board: model.Board, rail: str) -> None:
+    known = [PARTS[name] for name in (*board.fitted, *board.options)]
+    worst = max(check.peak_ma(board, rail, some) for some in check.combinations(board, known))
+
+    def limited(milliamps: float) -> list[str]:
+        weaker = dataclasses.replace(board.rails[rail], limit_ma=milliamps)
+        changed = dataclasses.replace(board, rails={**board.rails, rail: weaker})
+        return [text for text in check.problems(changed, PARTS) if f"rail {rail}" in text]
+
+    assert limited(worst + 1) == []
+    assert limited(worst - 1)
+
+
+def test_every_check_has_a_board_that_it_refuses() -> None:
+    """Each of them is needed: without it, one of the mistakes below would pass."""
+    bad: dict[str, tuple[model.Board, dict[str, model.Part]]] = {
+        "_pins_exist": (with_pin(REFERENCE, "LAMP_DIMMING", gpio=23), PARTS),
+        "_pins_are_free": (with_pin(REFERENCE, "LAMP_DIMMING", gpio=5), PARTS),
+        "_strapping": (with_pin(REFERENCE, "LAMP_DIMMING", gpio=45), PARTS),
+        "_input_only": (with_pin(WROVER, "METER_TX", gpio=37), PARTS),
+        "_adc": (with_pin(REFERENCE, "PHOTOCELL", gpio=47), PARTS),
+        "_wired": (dataclasses.replace(WROVER, options=(*WROVER.options, "ld2410")), PARTS),
+        "_one_of_a_field": (
+            dataclasses.replace(REFERENCE, fitted=(*REFERENCE.fitted, "sds011")),
+            PARTS,
+        ),
+        "_i2c": (REFERENCE, {**PARTS, "bme280": dataclasses.replace(PARTS["bme280"], address=41)}),
+        "_uarts": (dataclasses.replace(WROVER, uart={"BUS": 0, "METER": 2}), PARTS),
+        "_safe_states": (with_pin(REFERENCE, "LAMP_RELAY", safe_state=""), PARTS),
+        "_pulls": (with_pin(WROVER, "PIR_B", safe_state=""), PARTS),
+        "_levels": (
+            REFERENCE,
+            {**PARTS, "cse7766": dataclasses.replace(PARTS["cse7766"], isolated=False)},
+        ),
+        "_currents": (
+            dataclasses.replace(
+                REFERENCE,
+                rails={
+                    **REFERENCE.rails,
+                    "3V3": dataclasses.replace(REFERENCE.rails["3V3"], limit_ma=100),
+                },
+            ),
+            PARTS,
+        ),
+        "_partition_tables": (dataclasses.replace(REFERENCE, flash_mib=3), PARTS),
+    }
+    assert set(bad) == {each.__name__ for each in check.CHECKS}
+    for each in check.CHECKS:
+        board, parts = bad[each.__name__]
+        names = dict.fromkeys((*board.fitted, *board.options))
+        assert list(each(board, [parts[name] for name in names])), each.__name__
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.id)
+def test_the_node_refuses_parts_that_share_a_uart_or_an_address(
+    board: model.Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from firmware.node import parts as fitted
+    from protocol import configuration
+
+    pins: dict[str, Any] = {}
+    exec((ROOT / "firmware" / "boards" / f"{board.id}.py").read_text(), pins)  # noqa: S102
+    for name in ("PARTS", "PMS_UART", "RADAR_UART"):
+        monkeypatch.setattr(fitted.pins, name, pins[name])
+    known = [PARTS[name] for name in dict.fromkeys((*board.fitted, *board.options))]
+    refused = 0
+    for some in check.combinations(board, [part for part in known if part.field]):
+        # Each field that nothing was chosen for has none of its parts, not the board's own.
+        values = configuration.defaults()
+        values |= {part.field: fitted.NONE for part in known if part.field != "parts/output"}
+        values |= {part.field: part.code for part in some}
+        numbers = [board.uart[check.role_of(part)] for part in some if part.link == "uart"]
+        clashes = len(numbers) != len(set(numbers))
+        assert bool(fitted.clash(values)) == clashes, [part.id for part in some]
+        refused += clashes
+    assert (refused > 0) == (board.id == "esp32s3-ref")
+    both = configuration.defaults() | {"parts/air": fitted.SPS30}
+    assert fitted.clash(both | {"parts/climate": fitted.CLIMATE_SEN5X})
+    assert not fitted.clash(both | {"parts/climate": fitted.BME280})
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.id)
@@ -126,9 +226,35 @@ def test_the_power_budget_stays_within_the_supply_and_radios_cost(board: model.B
     assert states[1].milliamps > states[2].milliamps, "the relay's coil draws while the lamp is off"
 
 
-def test_a_price_stands_with_its_date() -> None:
-    for item in bom.items(PARTS.values()):
-        assert (item.price_eur is None) == (not item.price_date)
+@pytest.mark.parametrize(
+    ("price", "day", "told"),
+    [
+        (12.0, "", "a price and its date"),
+        (None, "2026-11-27", "a price and its date"),
+        (-1.0, "2026-11-27", "a price above 0"),
+        (12.0, "last week", "expected a date"),
+    ],
+)
+def test_a_price_stands_with_its_date_or_is_refused(
+    price: float | None, day: str, told: str
+) -> None:
+    wrong = dataclasses.replace(PARTS["bme280"], price_eur=price, price_date=day)
+    with pytest.raises(model.HardwareError, match=told):
+        bom.items([wrong])
+
+
+def test_a_bill_says_what_is_known_and_how_much_is_not() -> None:
+    priced = dataclasses.replace(PARTS["bme280"], price_eur=4.5, price_date="2026-11-27")
+    without, lines = bom.total(bom.items([PARTS["bme280"]]))
+    assert bom.total(bom.items([priced])) == (without + 4.5, lines - 1)
+
+
+def test_the_drawn_wiring_is_that_of_the_reference_board() -> None:
+    drawn = (model.FOLDER / "generated" / "esp32s3-ref.wiring.svg").read_text()
+    texts = {html.unescape(text) for text in re.findall(r">([^<>]+)</text>", drawn)}
+    made = yaml.safe_load(wiring.harness(REFERENCE, [PARTS[name] for name in REFERENCE.fitted]))
+    for name, connector in made["connectors"].items():
+        assert {name, connector["type"], *connector["pinlabels"]} <= texts, "draw it anew"
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.id)
