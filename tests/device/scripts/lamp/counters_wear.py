@@ -1,5 +1,10 @@
-"""What saving the counters costs the flash; prints bytes programmed, erasures and saves."""
+"""What saving the counters costs the flash; prints bytes programmed, erasures and saves.
 
+They are in the root folder, whose metadata has to be written anew with each block that is erased:
+its other files and folders are there, as on a lamppost.
+"""
+
+import os
 import sys
 
 sys.path.append(sys.argv[1])  # of the flash model
@@ -21,10 +26,26 @@ class Log:
 
 
 SAVES = 2000
+FILES = {
+    "adverts": 12,
+    "boot.json": 110,
+    "configuration.cbor": 700,
+    "counters.cbor": 60,
+    "crash.txt": 600,
+    "energy0": 24,
+    "energy1": 24,
+    "identity.cbor": 120,
+    "network.cbor": 60,
+    "resets": 40,
+    "update.json": 100,
+}
 blocks = Blocks(32)
 format_and_mount(blocks, "/f")
-with open("/f/neighbour", "wb") as file:
-    file.write(b"x" * 60)
+for name, size in FILES.items():
+    with open("/f/" + name, "wb") as file:
+        file.write(b"x" * size)
+for name in ("log", "slot0", "slot1"):
+    os.mkdir("/f/" + name)
 clock = Clock(0)
 counters = Counters(Lamp(), clock, Log(), Settings({}), "/f/burn", FakeNvs())
 counters.step(0)
