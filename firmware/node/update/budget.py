@@ -3,7 +3,7 @@
 At the end of an installation the flash holds, all at once and each at its largest: the log, the
 running slot, the slot that was just unpacked, and the upload it came from. Blocks of littlefs:
 
-    all = log + 2 * slot + upload + RESERVE
+    all = log + 2 * slot + upload + RESERVE + BOOT_STAGE
 
 Where the slots are halves of a partition of their own, the upload has all that the log leaves.
 An image that needs more than its share is refused, and so is one that does not fit beside what is
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
 # Root and log folder, the small files in them, the segment being rewritten, folders being moved.
 RESERVE = 12
+# The boot stage and what starts it, which stock MicroPython has on this flash.
+BOOT_STAGE = 14
 # An image is deflated and without folders, its files end within blocks: measured 18 to 81.
-_UPLOAD_SHARE = 11  # per cent of what the log and RESERVE leave
+_UPLOAD_SHARE = 11  # per cent of what the others leave
 _FOLDER = 2  # blocks of the metadata of a folder
 _INLINE = 128  # bytes of a file that littlefs keeps in its folder's metadata
 _DIRECTORY = 0x4000
@@ -48,7 +50,7 @@ class Budget:
         self.blocks = blocks
         self.block_size = block_size
         self.log_blocks = _ceil(log_limit, block_size)
-        room = max(0, blocks - self.log_blocks - RESERVE)
+        room = max(0, blocks - self.log_blocks - RESERVE - BOOT_STAGE)
         if capacity:
             self.upload_blocks = room
             self.slot_blocks = 0
