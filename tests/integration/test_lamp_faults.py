@@ -1,11 +1,14 @@
 """A street whose lamps break: what the lampposts write down of it."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from protocol import messages, records
-from simulators.parts.luminaire import FULL_DUTY
+from simulators.parts.luminaire import FULL_DUTY, Luminaire
 from simulators.street import Street, StreetPlan
 from tests.integration.street_client import StreetClient
 
@@ -68,6 +71,56 @@ async def test_a_dead_lamp_and_a_day_burner_are_raised_and_cleared_with_evidence
     assert counted[-1][0] > counted[0][0]
     dark = _values(street, burner.node, records.COUNTERS)
     assert dark[-1][0] <= 3, "what burns without being asked to is no burning of ours"
+
+
+def _break(lamp: Luminaire, fault: int) -> None:
+    """Break a lamp so that it has `fault`, at 40 %, or at 0 for a relay that does not open."""
+    if fault == records.FAULT_CYCLING:
+        began = time.monotonic()
+        lamp.out = lambda: int(time.monotonic() - began) // 6 % 2 == 1
+    elif fault == records.FAULT_DIMMING:
+        lamp.stuck_duty = FULL_DUTY
+    elif fault == records.FAULT_POWER_HIGH:
+        lamp.power_scale = 1.5
+    elif fault == records.FAULT_POWER_LOW:
+        lamp.power_scale = 0.5
+    else:
+        lamp.stuck_open = True
+
+
+@pytest.mark.soak
+async def test_every_other_fault_is_told_of_the_lamp_that_has_it_and_of_no_other(
+    tmp_path: Path,
+) -> None:
+    wrong = (
+        records.FAULT_CYCLING,
+        records.FAULT_DIMMING,
+        records.FAULT_POWER_HIGH,
+        records.FAULT_POWER_LOW,
+        records.FAULT_RELAY,
+    )
+    # Samples are taken by the clock of the machine: a cycle has to be long enough to be seen.
+    configuration = {**CONFIGURATION, "lamp/fault_delay": 60}
+    plan = StreetPlan(lampposts=len(wrong) + 1, speed=10, configuration=configuration)
+    async with Street(tmp_path / "street", plan) as street:
+        await street.power_on()
+        with StreetClient(street.bus.open_gateway_port()) as client:
+            for post in street.lampposts:
+                request = messages.lamp_request(40, 86400)
+                await client.sealed(post.provision, messages.LAMP, request, counter=1)
+            for fault, post in zip(wrong, street.lampposts, strict=False):
+                _break(post.luminaire, fault)
+            for fault, post in zip(wrong, street.lampposts, strict=False):
+                await _until(lambda fault=fault, post=post: fault in _raised(street, post.node))
+        dark = _raised(street, street.lampposts[4].node)
+        told = [_raised(street, post.node) for post in street.lampposts]
+    assert dark == {records.FAULT_LAMP, records.FAULT_RELAY}, "no light either"
+    assert told[1:4] == [{fault} for fault in wrong[1:4]]
+    assert told[5] == set(), "a lamp that is well"
+
+
+def _raised(street: Street, node: str) -> set[int]:
+    return {fault for fault, up, *_ in _faults(street, node) if up}
 
 
 def _bodies(street: Street, node: str) -> list[bytes]:
