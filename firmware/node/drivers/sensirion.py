@@ -15,7 +15,6 @@ _STOP = 0x0104
 _READY = 0x0202
 _STATUS = 0xD206
 _RESET = 0xD304
-_CLEAN = 0x5607
 _STATUS_EVERY = 30  # polls; a fault of the fan does not come and go
 
 # Bits of the status register that say the part is broken: gas, humidity, laser, fan.
@@ -79,10 +78,6 @@ class SensirionPart(Part):
     async def reset(self):
         """Start the part anew, as at power-up."""
         await self._command(_RESET, 100)
-
-    async def clean(self):
-        """Blow the dust out at full speed, for 10 s; it does so by itself once a week."""
-        await self._command(_CLEAN, 20)
 
     async def _begin(self, command, argument=None):
         """Stop what runs and begin measuring: a part that measures refuses to begin again."""
