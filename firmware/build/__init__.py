@@ -22,10 +22,14 @@ from firmware.build.keys import (
     load_key,
     load_public_key,
 )
+from firmware.node.update.selftest import CHECKS as SELF_TEST_CHECKS
+from firmware.node.update.selftest import DEFAULT as DEFAULT_SELF_TEST
 
 __all__ = [
     "DEFAULT_BOARD",
+    "DEFAULT_SELF_TEST",
     "FLASH_SIZE",
+    "SELF_TEST_CHECKS",
     "BuildError",
     "FactoryFlash",
     "ImageInfo",

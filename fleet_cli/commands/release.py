@@ -8,7 +8,14 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from firmware.build import DEFAULT_BOARD, BuildError, build_unsigned, generate_key
+from firmware.build import (
+    DEFAULT_BOARD,
+    DEFAULT_SELF_TEST,
+    SELF_TEST_CHECKS,
+    BuildError,
+    build_unsigned,
+    generate_key,
+)
 from firmware.build import sign as sign_image
 from fleet_cli.commands.options import Json
 from fleet_cli.errors import EXIT_FAILED, EXIT_OK, BadInput, Failed, reason_of
@@ -69,6 +76,14 @@ def build(
     overlay: Annotated[
         Path | None, typer.Option(help="Folder with files that replace or add to the sources.")
     ] = None,
+    self_test: Annotated[
+        str,
+        typer.Option(
+            metavar="CHECKS",
+            help="What has to be well before a lamppost keeps it, "
+            f"of {', '.join(SELF_TEST_CHECKS)}.",
+        ),
+    ] = DEFAULT_SELF_TEST,
     output: Output = None,
     force: Force = False,
     json: Json = False,
@@ -79,12 +94,13 @@ def build(
     [bold]Examples[/bold]
     lamplighter release build 1.4.0 --key release-2026.pem
     lamplighter release build 1.4.0 --security-counter 3 -o unsigned.bin
+    lamplighter release build 1.5.0 --key release-2026.pem --self-test lamp,log,link
     """
     signing = image.private_key(key) if key else None
     path = output or Path(f"lamplighter-{version}{'' if signing else '-unsigned'}.bin")
     try:
         with progress_bar(f"Building {version}"):
-            data = build_unsigned(version, board, security_counter, overlay)
+            data = build_unsigned(version, board, security_counter, overlay, self_test)
             if signing:
                 data = sign_image(data, signing)
     except BuildError as error:

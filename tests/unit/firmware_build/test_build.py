@@ -55,6 +55,37 @@ def test_overlay_replaces_and_adds_files(tmp_path: Path) -> None:
     assert changed != build_unsigned("1.0.0", BOARD, 1)
 
 
+def test_a_release_carries_the_self_test_that_was_asked_for(key: PrivateKey) -> None:
+    """In the file that the node reads it from, as it is after all that the build does to it."""
+    for asked, other in (("lamp,log,link", "lamp,log,bus"), ("lamp,log,bus", "lamp,log,link")):
+        signed = sign(build_unsigned("1.2.3", BOARD, 1, None, asked), key)
+        version = compiled("node/version.py", sources((1, 2, 3), None, asked)["node/version.py"])
+        image, _ = romfs_of(signed)
+        assert asked.encode() in version
+        assert version in image
+        assert other.encode() not in version
+    with pytest.raises(BuildError, match="for the self-test, got 'toaster'"):
+        build_unsigned("1.2.3", BOARD, 1, None, "lamp,toaster")
+
+
+@pytest.mark.parametrize("board", ["esp32-wroom", "esp32-wrover", "esp32s3-ref"])
+def test_a_release_drives_the_pins_of_its_board(board: str, key: PrivateKey) -> None:
+    pins = sources((1, 2, 3), board=board)["node/pins.py"]
+    assert f'BOARD = "{board}"'.encode() in pins
+    image, _ = romfs_of(sign(build_unsigned("1.2.3", board, 1), key))
+    assert board.encode() in image
+
+
+def test_a_board_without_pins_is_an_error_unless_they_are_laid_over(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match=r"expected a board of esp32-wroom, .*got 'mine'"):
+        sources((1, 2, 3), board="mine")
+    (tmp_path / "node").mkdir()
+    (tmp_path / "node" / "pins.py").write_text("LAMP_RELAY = 1\n")
+    assert sources((1, 2, 3), tmp_path, board="mine")["node/pins.py"] == b"LAMP_RELAY = 1\n"
+    laid = sources((1, 2, 3), tmp_path, board=BOARD)
+    assert laid["node/pins.py"] == b"LAMP_RELAY = 1\n"
+
+
 @pytest.mark.parametrize("name", ["bootstage/boot.py", "app.py"])
 def test_overlay_of_anything_else_is_an_error(tmp_path: Path, name: str) -> None:
     (tmp_path / name).parent.mkdir(exist_ok=True)

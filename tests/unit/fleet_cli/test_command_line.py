@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
+from firmware.build.image import romfs_of
 from fleet_cli import main, settings
 from fleet_cli.errors import EXIT_CODES, BadInput
 
@@ -100,6 +101,7 @@ def test_bad_input_is_one_line_and_exit_code_2(
         (["release", "inspect", "binary", "--key", "/nope"], "--key /nope: cannot be read: No"),
         (["release", "sign", "binary", "--key", "binary"], "binary: image"),
         (["release", "build", "1.0.0", "--key", "binary"], "expected an RSA-3072 key as a PEM"),
+        (["release", "build", "1.0.0", "--self-test", "lamp,toast"], "self-test, got 'toast'"),
         (["release", "keygen", "/nope/key.pem"], "/nope/key.pem: cannot be made there: No such"),
         (["--settings", "/nope", "fleet", "list"], "settings /nope: cannot be read: No such"),
         (["--password-file", "/nope", "fleet", "list"], "password file /nope: cannot be read: No"),
@@ -204,7 +206,9 @@ def test_release_is_built_signed_and_inspected(capsys: pytest.CaptureFixture[str
     assert Path("one.pem").stat().st_mode & 0o077 == 0
     code, error = run("keygen", "one.pem")
     assert (code, "there already" in error) == (2, True)
-    assert run("build", "1.4.0", "--security-counter", "3", "-o", "raw.bin")[0] == 0
+    asked = ["--security-counter", "3", "--self-test", "lamp,log,link"]
+    assert run("build", "1.4.0", *asked, "-o", "raw.bin")[0] == 0
+    assert b"lamp,log,link" in romfs_of(Path("raw.bin").read_bytes())[0]
     code, told = run("sign", "raw.bin", "--key", "one.pem", "-o", "signed.bin")
     assert (code, told["version"], told["signed"]) == (0, "1.4.0", True)
     code, told = run("inspect", "signed.bin", "--public-key", "one.pem.pub")
