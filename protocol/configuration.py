@@ -77,7 +77,15 @@ FIELDS: "tuple[tuple[str, str, str, int, int, Any, str], ...]" = (
         "Longitude, east positive",
     ),
     ("site/utc_offset", INTEGER, "min", -720, 840, 0, "Local standard time less UTC"),
-    ("site/dst", INTEGER, "code", 0, 1, DST_NONE, "Daylight saving: 0 none, 1 European Union rule"),
+    (
+        "site/dst",
+        INTEGER,
+        "code",
+        0,
+        4,
+        DST_NONE,
+        "Daylight saving: 0 none, 1 EU and UK, 2 south-east Australia, 3 New Zealand, 4 USA",
+    ),
     ("lamp/default_level", INTEGER, "%", 0, 100, 100, "Dimming level where no control applies"),
     ("lamp/minimum_level", INTEGER, "%", 0, 100, 10, "Lowest dimming level of a lamp that is on"),
     ("lamp/fade_ms", INTEGER, "ms", 0, 60000, 3000, "Time of a soft ramp between two levels"),
@@ -235,7 +243,8 @@ FIELDS: "tuple[tuple[str, str, str, int, int, Any, str], ...]" = (
         "NO2 pair: sensitivity on its calibration sheet, 0 not calibrated and no gas records",
     ),
     ("air/period", INTEGER, "s", 60, 3600, 60, "Period of air, climate and gas records"),
-    ("people/period", INTEGER, "s", 60, 3600, 300, "Period of footfall records"),
+    # Not below five minutes: in a quiet street a total for less is when somebody came by.
+    ("people/period", INTEGER, "s", 300, 3600, 300, "Period of footfall records"),
     (
         "people/factor",
         INTEGER,

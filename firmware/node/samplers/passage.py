@@ -22,6 +22,9 @@ _BOTH = 3
 _LONG_MS = 3000
 # Two heads or shoulders differ by more than one does between two looks.
 _OTHER_MM = 30
+# By so much those two differ who met below. Wider, since most who leave where they came from have
+# turned back: at 30 a minute, a tenth of whom turn, each millimetre counts.
+_MET_MM = 45
 # Looks that find the entrance empty before whoever covers it is surely somebody else. After fewer
 # it has to be another height: one who hesitates between the zones uncovers it for a moment too.
 _CLEAR = 2
@@ -179,7 +182,7 @@ class Passages:
         else:
             # Left where it came from: one who turned back, or, seen by their heights, two who met.
             # The last to come to the entrance is the one who left by it.
-            met = self._newest != _FAR and abs(self._first - self._newest) > _OTHER_MM
+            met = self._newest != _FAR and abs(self._first - self._newest) > _MET_MM
             passed = (1 if met else 0) + max(0, self._following - 1)
         self.counted[entered] += passed
         self.reset()

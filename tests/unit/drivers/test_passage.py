@@ -169,6 +169,28 @@ def test_an_estimate_is_never_less_than_was_seen_nor_beyond_tenfold_and_loses_no
     assert seen * factor // 1000 - 2 <= said <= 10 * seen * factor // 1000
 
 
+@pytest.mark.soak
+@pytest.mark.parametrize("rate", [10, 20, 30])
+@pytest.mark.parametrize(
+    "mix",
+    [
+        Mix("alone"),
+        Mix("turning", turning=0.1),
+        Mix("loiterers", loiterers=0.05),
+        Mix("in file", pairs=0.25, in_step=0.0),
+    ],
+    ids=lambda mix: mix.name,
+)
+def test_ten_hours_of_any_crowd_are_counted_within_five_percent(mix: Mix, rate: int) -> None:
+    truth = said = 0
+    for seed in range(900, 910):
+        people = crowd(Random(f"{mix.name} {rate} {seed}"), rate, 3600, mix)
+        counted = count(people, 3620, Random(seed))
+        truth += people.towards + people.away
+        said += counted.towards + counted.away
+    assert abs(said - truth) <= 0.05 * truth, (truth, said)
+
+
 @pytest.mark.parametrize(
     ("mix", "bound"),
     [

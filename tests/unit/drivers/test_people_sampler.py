@@ -162,6 +162,17 @@ def test_a_part_that_is_no_vl53l1x_is_not_believed(
     assert minute.log == [(records.EVENT, (records.EVENT_SENSOR_SUSPECT, records.PEOPLE))]
 
 
+@pytest.mark.parametrize("at", [20_000, 31_700, 55_000])
+def test_when_somebody_came_by_is_in_no_record(minute: Bench, at: int) -> None:
+    street = Street(minute, [(at, 1400.0, 1700.0)])
+    told: list[int] = []
+    street.sampler.seen = lambda: told.append(minute.ms)  # pyright: ignore
+    minute.run(street.sampler, 62)
+    assert told, "the lamp was told, and only the lamp"
+    # One record, at the period's end, whose fields are the same whenever it was.
+    assert minute.log == [(records.PEOPLE, (60, 1, 0, 998, 1, 0))]
+
+
 def test_a_fast_street_has_records_of_what_passed_in_its_short_periods(
     fast_bench: Bench,
 ) -> None:
