@@ -140,7 +140,7 @@ _FORMS: Final[dict[str, Form]] = {
 
 # The names of codes, in their order from 0.
 _CODES: Final[dict[str, tuple[str, ...]]] = {
-    "site/dst": ("none", "eu"),
+    "site/dst": ("none", "eu", "au", "nz", "us"),
     "parts/output": ("board", "pwm", "dali"),
     "parts/air": ("board", "none", "pms5003", "pms3003", "sds011", "sps30", "sen5x"),
     "parts/climate": ("board", "none", "bme280", "sen5x"),

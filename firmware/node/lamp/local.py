@@ -1,9 +1,20 @@
-"""Local time of a site in integers: days, minutes of the day, the European Union's summer time."""
+"""Local time of a site in integers: days, minutes of the day, summer time."""
 
 from protocol.configuration import DST_EU
 
 DAY = 86400
 _NOON = 43200
+
+# Of each site/dst from 1: the month and day on or before which the Sunday is that summer time
+# begins on, and how many s after that day's midnight of standard time; likewise for its end.
+_RULES = (
+    (3, 31, 3600, 10, 31, 3600),  # Directive 2000/84/EC, and the UK's: at 01:00 UTC everywhere
+    (10, 7, 7200, 4, 7, 7200),
+    (9, 30, 7200, 4, 7, 7200),
+    (3, 14, 7200, 11, 7, 3600),
+)
+_BEGINS = 0
+_ENDS = 3
 
 
 def days(year, month, day):
@@ -38,27 +49,28 @@ def weekday_of(day):
     return (day + 3) % 7  # day 0 was a Thursday
 
 
-def _last_sunday(year, month):
-    """Day number of the last Sunday of a month of 31 days."""
-    last = days(year, month, 31)
-    return last - (last + 4) % 7
+def _changes(year, which, utc_offset, rule):
+    """Unix time in `year` at which summer time begins or ends, by `which`."""
+    month, day, at = _RULES[rule - 1][which : which + 3]
+    last = days(year, month, day)
+    if rule != DST_EU:
+        at -= utc_offset * 60
+    return (last - (last + 4) % 7) * DAY + at
 
 
-def _summer_starts(year):
-    return _last_sunday(year, 3) * DAY + 3600
-
-
-def summer_time(unix_s, rule):
+def summer_time(unix_s, utc_offset, rule):
     """Seconds by which clocks are ahead of standard time at `unix_s`.
 
-    rule: configuration's site/dst. The EU's summer time is from the last Sunday of March to the
-    last of October, at 01:00 UTC everywhere (Directive 2000/84/EC); the UK's is the same.
+    utc_offset: minutes of standard time less UTC. rule: configuration's site/dst.
     """
-    if rule != DST_EU:
+    if not rule:
         return 0
     year = year_of(unix_s // DAY)
-    ends = _last_sunday(year, 10) * DAY + 3600
-    return 3600 if _summer_starts(year) <= unix_s < ends else 0
+    begins = _changes(year, _BEGINS, utc_offset, rule)
+    ends = _changes(year, _ENDS, utc_offset, rule)
+    if begins < ends:
+        return 3600 if begins <= unix_s < ends else 0
+    return 0 if ends <= unix_s < begins else 3600  # in the south it is summer at the new year
 
 
 def wall(unix_s, utc_offset, rule):
@@ -66,7 +78,7 @@ def wall(unix_s, utc_offset, rule):
 
     utc_offset: minutes.
     """
-    return unix_s + utc_offset * 60 + summer_time(unix_s, rule)
+    return unix_s + utc_offset * 60 + summer_time(unix_s, utc_offset, rule)
 
 
 def day_of(unix_s, utc_offset, rule):
@@ -87,8 +99,8 @@ def instant(day, minutes, utc_offset, rule):
     """
     standard = day * DAY + minutes * 60 - utc_offset * 60
     summer = standard - 3600
-    if summer_time(summer, rule):
+    if summer_time(summer, utc_offset, rule):
         return summer
-    if summer_time(standard, rule):
-        return _summer_starts(year_of(standard // DAY))
+    if summer_time(standard, utc_offset, rule):
+        return _changes(year_of(standard // DAY), _BEGINS, utc_offset, rule)
     return standard

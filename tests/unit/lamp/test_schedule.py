@@ -105,7 +105,11 @@ SITES = {
     "Europe/Rome": (454_642, 91_900, 60, 1),
     "Europe/Lisbon": (387_223, -91_393, 0, 1),
     "Europe/Stockholm": (593_293, 180_686, 60, 1),
-    # Where clocks do not change: the south, and white nights.
+    # The south, whose summer is at the new year, and the west.
+    "Australia/Adelaide": (-349_285, 1_386_007, 570, 2),
+    "Pacific/Auckland": (-368_485, 1_747_633, 720, 3),
+    "America/New_York": (407_128, -740_060, -300, 4),
+    # Where clocks do not change: the south again, and white nights.
     "Australia/Perth": (-319_523, 1_158_613, 480, 0),
     "Africa/Johannesburg": (-262_041, 280_473, 120, 0),
     "Atlantic/Reykjavik": (641_466, -219_426, 0, 0),
@@ -141,7 +145,7 @@ PROGRAM = st.one_of(ANY, TRIMMED, AT_ONCE)
 
 
 def starts() -> st.SearchStrategy[datetime.datetime]:
-    """Noons some days before a night in which European clocks change, and others."""
+    """Noons some days before a night in which clocks change, and others."""
 
     def before(year: int, month: int, days: int) -> datetime.datetime:
         last = datetime.date(year, month, 31)
@@ -149,10 +153,19 @@ def starts() -> st.SearchStrategy[datetime.datetime]:
         noon = datetime.time(12)
         return datetime.datetime.combine(sunday - datetime.timedelta(days), noon)
 
+    def others(date: datetime.date, days: int) -> datetime.datetime:
+        return datetime.datetime.combine(date - datetime.timedelta(days), datetime.time(12))
+
     years = st.integers(2024, 2040)
+    # Elsewhere clocks change about the first two weeks of these months.
+    elsewhere = st.builds(
+        others,
+        st.builds(datetime.date, years, st.sampled_from([3, 4, 10, 11]), st.integers(1, 14)),
+        st.integers(3, 7),
+    )
     changing = st.builds(before, years, st.sampled_from([3, 10]), st.integers(3, 4))
     other = st.builds(before, years, st.sampled_from([1, 5, 7, 8, 12]), st.integers(0, 50))
-    return st.one_of(changing, changing, other)
+    return st.one_of(changing, elsewhere, other)
 
 
 def _written(date: datetime.date) -> int:
