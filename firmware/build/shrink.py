@@ -6,17 +6,19 @@ of names, and a slot in the dict of its module. So before compilation, in all so
 - integers of the module level that are assigned once are put in the place of their names;
 - what nothing in the release refers to by any name is left out (what only the other end uses);
 - tables named in TABLES become bytes that are decoded row by row when they are looked at;
-- private names are given short ones, the same ones in modules that know nothing of one another.
+- private names, and those of arguments that are never passed by keyword, are given short ones, the
+  same ones in modules that know nothing of one another.
 
 Everything is decided by name alone, whatever the object: a name that is ever bound to something
 else, or appears in a text, is left as it is.
 """
 
 import ast
+import builtins
 import functools
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +30,7 @@ TABLES = {"protocol/configuration.py": ("FIELDS",), "protocol/records.py": ("KIN
 
 _ROWS = "protocol/rows.py"
 _FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
+_BUILTINS = frozenset(dir(builtins))
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -436,7 +439,8 @@ def _renamed(sources: dict[str, bytes]) -> dict[str, bytes]:
     A family is a module with those that its classes inherit from, and they from others.
     """
     modules = _modules(sources)
-    names = {name: _private(module) for name, module in modules.items()}
+    arguments = _arguments_alone(modules)
+    names = {name: _private(module, arguments) for name, module in modules.items()}
     texts = _imported_names(modules)
     for module in modules.values():
         for node in ast.walk(module.tree):
@@ -478,7 +482,33 @@ def _short(number: int) -> str:
     return "_" + text
 
 
-def _private(module: _Module) -> set[str]:
+def _arguments_alone(modules: Mapping[str, _Module]) -> set[str]:
+    """Names that arguments have, and nothing else that is looked up by its name."""
+    arguments: set[str] = set()
+    others: set[str] = set()
+    for module in modules.values():
+        others.update(module.top, _imported_names({module.name: module}))
+        for node in ast.walk(module.tree):
+            match node:
+                case ast.arg(arg=name):
+                    arguments.add(name)
+                case ast.Attribute(attr=name) | ast.keyword(arg=str() as name):
+                    others.add(name)
+                case ast.ClassDef(name=name, body=body):
+                    others.add(name)
+                    others.update(filter(None, map(_assigned, body)))
+                case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                    others.add(name)
+                case ast.alias(name=name, asname=other):
+                    others.update((name, other or name))
+                case ast.Name(id=name) if name in _BUILTINS:
+                    others.add(name)
+                case _:
+                    pass
+    return arguments - others - {"self", "cls"}
+
+
+def _private(module: _Module, arguments: Set[str]) -> set[str]:
     found: set[str] = set()
     for node in ast.walk(module.tree):
         for name in (
@@ -487,7 +517,7 @@ def _private(module: _Module) -> set[str]:
             getattr(node, "arg", None),
             getattr(node, "name", None),
         ):
-            if isinstance(name, str) and _is_private(name):
+            if isinstance(name, str) and (_is_private(name) or name in arguments):
                 found.add(name)
         if isinstance(node, (ast.Global, ast.Nonlocal)):
             found.update(filter(_is_private, node.names))

@@ -12,7 +12,7 @@ import _street
 from micropython import const
 
 _BLOCK = const(4096)
-_ERASED = bytes(b"\xff" * _BLOCK)
+_ERASED = b"\xff" * 256  # a piece: the heap is the node's
 
 
 class _Cut:
@@ -104,13 +104,13 @@ class Partition:
 
     def _erase(self, block):
         at = self._checked(block * _BLOCK, _BLOCK)
-        if cut.due():
-            if cut.torn:
-                self._file.seek(at)
-                self._file.write(_ERASED[: _BLOCK // 2])
-            _street.lose_power()
+        last = cut.due()
         self._file.seek(at)
-        self._file.write(_ERASED)
+        if not last or cut.torn:
+            for _ in range(_BLOCK // len(_ERASED) // (2 if last else 1)):
+                self._file.write(_ERASED)
+        if last:
+            _street.lose_power()
 
     def _program(self, at, data):
         last = cut.due()
@@ -119,7 +119,7 @@ class Partition:
         size = len(data)
         self._file.seek(at)
         before = self._file.read(size)
-        if before != _ERASED[:size]:  # a bit once cleared stays so until the block is erased
+        if before.count(b"\xff") != size:  # a bit once cleared stays so until it is erased
             both = int.from_bytes(before, "little") & int.from_bytes(data, "little")
             data = both.to_bytes(size, "little")
         self._file.seek(at)

@@ -5,6 +5,7 @@ When the application ends, for whatever reason, the chip starts again.
 Environment: LAMPLIGHTER_SIM_ROMFS (the file of the partition "romfs", where the chip has one).
 """
 
+import gc
 import os
 import sys
 from binascii import hexlify
@@ -29,7 +30,8 @@ class Observer:
 
 def main(mapped):
     """Run the chip; mapped: maps a file into memory."""
-    _street.control.say(b'{"boot":%d}' % machine.reset_cause())
+    gc.collect()
+    _street.control.say(b'{"boot":%d,"heap":%d}' % (machine.reset_cause(), gc.mem_alloc()))
     try:
         import bootstage
 

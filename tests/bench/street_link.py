@@ -44,7 +44,16 @@ class StreetLink:
             self._port.write(frame)
             end = loop.time() + _ATTEMPT_SECONDS
             while loop.time() < end:
-                data = await asyncio.to_thread(self._port.read, max(1, self._port.in_waiting))
+                data = await asyncio.to_thread(self._read)
                 for sender, control, sequence, payload in self._deframer.feed(data):
                     if (sender, control, sequence) == expected:
                         return smp.unpack(payload)[4]
+
+    def _read(self) -> bytes:
+        """What has come; pyserial calls it a disconnect when a pty is woken without a byte."""
+        try:
+            return self._port.read(max(1, self._port.in_waiting))
+        except serial.SerialException:
+            if not self._port.is_open:
+                raise
+            return b""
