@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from simulators import chiprom
 from simulators.node_process import ChipState, ResetCause, cpu_seconds
 from simulators.parts import NoAcknowledge
 from simulators.tools import Interpreter
@@ -322,6 +323,7 @@ async def test_a_record_is_announced_to_the_ledger(bench: Bench) -> None:
 
 
 async def test_a_chip_without_a_boot_stage_is_dead_not_restarted(bench: Bench) -> None:
+    chiprom.burn(bench.chip.rom, boot_stage=False)
     bench.chip.power_on()
     await bench.chip.ended()
     assert bench.chip.state is ChipState.DEAD
