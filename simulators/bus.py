@@ -14,6 +14,8 @@ import tty
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from simulators.noise import BitErrors
+
 Deliver = Callable[[bytes], None]
 
 BITS_PER_BYTE = 10  # 8N1: a start bit, eight data bits, a stop bit
@@ -95,6 +97,9 @@ class Bus:
         bit_error_rate: chance that a bit on the line is flipped, 0..1.
         seed: of the noise; the same transmissions then suffer the same errors.
 
+    Attributes:
+        noise: what flips the bits.
+
     Raises:
         ValueError: a bit error rate outside 0..1.
     """
@@ -110,15 +115,8 @@ class Bus:
         self._driven_until = 0.0
         self._collisions = 0
         self._born = self._loop.time()
-        self.set_bit_error_rate(bit_error_rate)
+        self.noise = BitErrors(bit_error_rate, f"noise {seed}")
         self._gateway: _GatewayPort | None = None
-
-    def set_bit_error_rate(self, rate: float) -> None:
-        """Make the line noisier or quieter from now on."""
-        if not 0.0 <= rate < 1.0:
-            raise ValueError(f"bit error rate: expected 0 or more and below 1, got {rate}")
-        self._rate = rate
-        self._good_bits = self._next_error()
 
     def join(self, deliver: Deliver, baud: int | None = None) -> BusPort:
         """A new port; ``deliver`` is called with what it hears."""
@@ -173,7 +171,7 @@ class Bus:
 
     def _arrive(self, sent: _Transmission) -> None:
         self._on_air.remove(sent)
-        data = self._with_noise(sent.data)
+        data = self.noise(sent.data)
         for port in tuple(self._ports):
             if port is sent.port or not port.connected:
                 continue
@@ -184,27 +182,6 @@ class Bus:
                 heard = self._rubbish(len(data), port.baud / sent.baud)
             if heard:
                 port.deliver(heard)
-
-    def _with_noise(self, data: bytes) -> bytes:
-        bits = len(data) * 8
-        if bits <= self._good_bits:
-            self._good_bits -= bits
-            return data
-        noisy = bytearray(data)
-        at = 0
-        while at + self._good_bits < bits:
-            at += int(self._good_bits)
-            noisy[at // 8] ^= 1 << at % 8
-            at += 1
-            self._good_bits = self._next_error()
-        self._good_bits -= bits - at
-        return bytes(noisy)
-
-    def _next_error(self) -> float:
-        """Good bits before the next bad one, of a geometric distribution."""
-        if self._rate <= 0.0:
-            return math.inf
-        return math.floor(math.log(1.0 - self._random.random()) / math.log(1.0 - self._rate))
 
     def _collided(self, data: bytes, sent: _Transmission, port: BusPort) -> bytes:
         heard = bytearray(data)

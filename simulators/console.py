@@ -5,6 +5,8 @@ import os
 import tty
 from collections.abc import Callable
 
+from simulators.noise import BitErrors
+
 
 class ConsolePort:
     """A pseudo-terminal whose path a person gives to a serial client.
@@ -12,12 +14,16 @@ class ConsolePort:
     Args:
         typed: called with the bytes that the client sends.
 
+    Attributes:
+        noise: flips bits both ways; none until it is told to.
+
     What the lamppost prints while nobody reads the port is kept as far as the kernel's buffer
     goes, then dropped, as a USB serial port does: the lamppost never waits for a reader.
     """
 
     def __init__(self, typed: Callable[[bytes], None]) -> None:
         self._typed = typed
+        self.noise = BitErrors(seed="console")
         self._master, self._slave = os.openpty()
         tty.setraw(self._slave)
         os.set_blocking(self._master, False)
@@ -27,7 +33,7 @@ class ConsolePort:
     def show(self, data: bytes) -> None:
         """Pass on what the lamppost printed."""
         try:
-            os.write(self._master, data)
+            os.write(self._master, self.noise(data))
         except BlockingIOError:
             return  # nobody reads
 
@@ -39,6 +45,7 @@ class ConsolePort:
 
     def _read(self) -> None:
         try:
-            self._typed(os.read(self._master, 65536))
+            data = os.read(self._master, 65536)
         except BlockingIOError:
             return
+        self._typed(self.noise(data))
