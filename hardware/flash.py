@@ -49,6 +49,7 @@ def layouts(boards: list[Board]) -> str:
             f'    "{board.id}": Layout(',
             f'        chip="{board.chip.id}",',
             f"        flash=0x{board.flash_mib * partitions.MIB:X},",
+            f"        psram={bool(board.psram_mib)},",
             f"        bootloader=0x{board.chip.bootloader:X},",
             f'        stock="{board.stock}",',
             f"        stock_vfs={_region(stock['vfs'])},",

@@ -18,6 +18,7 @@ class Layout:
     Attributes:
         chip: as esptool calls it.
         flash: bytes.
+        psram: whether it has PSRAM, without which the heap is small.
         bootloader: byte at which a whole firmware file is written.
         stock: the build of stock MicroPython that fits it, by its name on the download page.
         stock_vfs: the littlefs that stock MicroPython makes there.
@@ -28,6 +29,7 @@ class Layout:
 
     chip: str
     flash: int
+    psram: bool
     bootloader: int
     stock: str
     stock_vfs: Region

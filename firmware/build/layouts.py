@@ -9,6 +9,7 @@ LAYOUTS = {
     "esp32-wroom": Layout(
         chip="esp32",
         flash=0x400000,
+        psram=False,
         bootloader=0x1000,
         stock="ESP32_GENERIC",
         stock_vfs=Region(0x200000, 0x200000),
@@ -19,6 +20,7 @@ LAYOUTS = {
     "esp32-wrover": Layout(
         chip="esp32",
         flash=0x800000,
+        psram=True,
         bootloader=0x1000,
         stock="ESP32_GENERIC-SPIRAM",
         stock_vfs=Region(0x200000, 0x600000),
@@ -29,6 +31,7 @@ LAYOUTS = {
     "esp32s3-ref": Layout(
         chip="esp32s3",
         flash=0x1000000,
+        psram=True,
         bootloader=0x0,
         stock="SEEED_XIAO_ESP32S3",
         stock_vfs=Region(0x200000, 0xE00000),

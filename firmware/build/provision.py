@@ -140,8 +140,10 @@ def commands(folder: Path, made: Made, port: str) -> list[str]:
         vfs = layout.vfs
         what = f"# {firmware}: the custom build for this board, with its table {layout.table}"
     show = "from esp32 import Partition; print(Partition.find(1, label='vfs')[0].info()[2:4])"
-    lines = [
-        what,
+    lines = [what]
+    if made.way is Way.STOCK and not layout.psram:
+        lines += ["# without PSRAM its heap is too small for this way, see firmware/README.md"]
+    lines += [
         f"{esptool} erase-flash",
         f"{esptool} write-flash 0x{layout.bootloader:x} {firmware}",
     ]

@@ -5,6 +5,7 @@ MicroPython: it mounts the flash at "/" and runs what is there.
 """
 
 import asyncio
+import json
 import shlex
 import shutil
 import subprocess
@@ -120,6 +121,8 @@ async def _lit_and_answering(folder: Path) -> bytes:
         assert (status["v"], status["b"], status["sl"], status["cf"]) == ("1.0.0", BOARD, 0, True)
         assert post.view().dimming_level == 100
         assert post.chip.restarts == 0
+        kept = json.loads(post.chip.files.nvs.read_text())
+        assert kept["lamp"]["identity"], "the node makes the second copy of its identity itself"
         return running.factory.rom.read_bytes()
 
 
