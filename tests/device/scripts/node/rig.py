@@ -29,7 +29,7 @@ class FakeRtc:
 
 class FakeLamp:
     def __init__(self):
-        self.level = 60
+        self.level = self.told = 60
         self.wanted = 60
         self.reason = 1
         self.calls = []
