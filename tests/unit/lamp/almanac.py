@@ -15,8 +15,8 @@ EPOCH = datetime.date(1970, 1, 1)
 FIRST = (datetime.date(2024, 1, 1) - EPOCH).days
 LAST = (datetime.date(2040, 12, 31) - EPOCH).days
 _DAY = 86400
-# Nearer than so many seconds it is the event that was meant: astral's slips are of minutes or days.
-_SURE = 60
+# Nearer than so many seconds it is the event that was meant, and no slip of astral's.
+_SURE = {sun.SUNSET: 45, sun.SUNRISE: 45, sun.CIVIL_DUSK: 6, sun.CIVIL_DAWN: 6}
 KINDS = (sun.SUNSET, sun.SUNRISE, sun.CIVIL_DUSK, sun.CIVIL_DAWN)
 
 
@@ -56,7 +56,7 @@ def difference(kind: int, day: int, latitude: float, longitude: float) -> float:
     ours = event(kind, day, latitude, longitude)
     assert ours > 0, (kind, day, latitude, longitude)
     first = reference(kind, day, latitude, longitude)
-    if first is not None and abs(ours - first) < _SURE:
+    if first is not None and abs(ours - first) < _SURE[kind]:
         return abs(ours - first)
     # Astral looks on a date of UTC: where an event wanders over its midnight it leaves one out, and
     # tells one twice, a day early. Then it is a neighbour's, or half way between them.
