@@ -5,7 +5,7 @@ an integer here (days, seconds, and the Sun's mean anomaly and longitude in 1e-8
 only see reduced angles. The Sun's place is that of Meeus, "Astronomical Algorithms", chapter 25
 (low accuracy, 0.01 degree); the equation of time follows from its right ascension (chapter 28). The
 event's time is found from the declination at noon, then twice more from that at the event itself.
-It is within 38 s of `astral` at sunset and sunrise, whose refraction is another, and within 5 s at
+It is within 39 s of `astral` at sunset and sunrise, whose refraction is another, and within 5 s at
 civil twilight: the worst of 2024 to 2040 from 60 N to 60 S.
 
 Altitudes of the Sun's centre: -50' for sunrise and sunset (34' of refraction, 16' of semidiameter),
