@@ -87,7 +87,7 @@ def _shrunk(
     made = _folded(dict(sources), closed=closed)
     if closed:
         made = _shaken(_tabled(made), entries)
-    return tuple(_renamed(made).items())
+    return tuple(_renamed(made, closed=closed).items())
 
 
 def _modules(sources: Mapping[str, bytes]) -> dict[str, _Module]:
@@ -433,13 +433,14 @@ def _pure(node: ast.expr | None) -> bool:
 # -------------------------------------------------------------------------- short names for private
 
 
-def _renamed(sources: dict[str, bytes]) -> dict[str, bytes]:
+def _renamed(sources: dict[str, bytes], *, closed: bool) -> dict[str, bytes]:
     """Private names are coloured: two that occur in one family of modules get different short ones.
 
     A family is a module with those that its classes inherit from, and they from others.
     """
     modules = _modules(sources)
-    arguments = _arguments_alone(modules)
+    # Whoever is outside may pass any of them by keyword.
+    arguments = _arguments_alone(modules) if closed else set[str]()
     names = {name: _private(module, arguments) for name, module in modules.items()}
     texts = _imported_names(modules)
     for module in modules.values():

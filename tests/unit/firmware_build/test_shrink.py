@@ -132,6 +132,12 @@ def test_a_name_that_a_text_may_mean_stays() -> None:
     assert "_x_way" in small(a=text, b="def _x_way():\n    return 2\n")
 
 
+def test_arguments_keep_their_names_where_somebody_outside_may_pass_them() -> None:
+    text = "def start(first, *, second=None):\n    return first, second\n"
+    assert "second" not in small(a=text)
+    assert small(a=text, closed=False) == text
+
+
 def test_a_name_that_is_bound_twice_is_no_constant() -> None:
     text = "LEVEL = 1\ndef start():\n    global LEVEL\n    LEVEL = 2\n    return LEVEL\n"
     assert small(a=text).count("LEVEL") == 4
