@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from littlefs import LittleFS, UserContext
 
-from firmware.build import PrivateKey, build_unsigned, sign
+from firmware.build import PrivateKey, sign
 from firmware.build.bootfiles import stock_files
+from firmware.build.image import wrap
 from firmware.build.layouts import LAYOUTS
+from firmware.build.payload import romfs
 from firmware.build.provision import main
 from firmware.node import identity as identity_file
 from firmware.node.update.budget import BOOT_STAGE
@@ -28,7 +30,7 @@ def releases(key: PrivateKey, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("releases")
     key.write_public(folder / "release.pub")
     for board in LAYOUTS:
-        image = sign(build_unsigned("1.2.3", board, 1), key)
+        image = sign(wrap(romfs({"node/app.mpy": bytes(5000)}), "1.2.3", board, 1), key)
         (folder / f"{board}.img").write_bytes(image)
     return folder
 
@@ -84,12 +86,12 @@ def test_custom_flash_has_the_application_in_the_other_partition(
     assert main([*words(releases, tmp_path / "post", board), "--way", "custom"]) == 0
     layout = LAYOUTS[board]
     flash = (tmp_path / "post" / "flash.bin").read_bytes()
-    romfs = (tmp_path / "post" / "romfs.bin").read_bytes()
-    assert (len(flash), len(romfs)) == (layout.vfs.size, layout.romfs.size)
+    slots = (tmp_path / "post" / "romfs.bin").read_bytes()
+    assert (len(flash), len(slots)) == (layout.vfs.size, layout.romfs.size)
     names = mounted(flash).listdir("/")
     assert "main.py" not in names
     assert "slot0" not in names
-    assert romfs.startswith(b'{"version": "1.2.3"')
+    assert slots.startswith(b'{"version": "1.2.3"')
     said = capsys.readouterr().out
     folder = tmp_path / "post"
     assert (
