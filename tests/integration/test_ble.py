@@ -174,6 +174,33 @@ async def test_an_upload_goes_on_where_a_lost_connection_left_it(tmp_path: Path)
             assert (await _slots(other))[1].version == "1.1.0"
 
 
+async def test_whoever_writes_rubbish_is_passed_over_and_the_others_are_served(
+    tmp_path: Path,
+) -> None:
+    async with _street(tmp_path) as (street, gateway):
+        one, two = Phone(street, 1), Phone(street, 2)
+        async with one, two as other:
+            before = await gateway.status()
+            whole = smp.pack(smp.OP_WRITE, smp.GROUP_OS, 1, smp.OS_ECHO, {"d": "x" * 300})
+            for rubbish in (
+                whole[:7],  # a header that does not end
+                whole[:200],  # a message that does not end
+                smp.pack_header(smp.OP_WRITE, 0, 1, 0, 0xFFFF) + bytes(5000),  # nor ever would
+                b"\xff" * 2000,
+            ):
+                await one.transport.send(rubbish)
+                await _echoes(other, "still here")
+            # What it began is forgotten after a second; whatever it says by then is part of that.
+            await asyncio.sleep(1.5)
+            answer = await one.ask(smp.OP_WRITE, smp.GROUP_OS, smp.OS_ECHO, {"d": "sorry"})
+            assert answer == {"r": "sorry"}
+        after = await gateway.status()
+        assert (after["task_restarts"], after["level"]) == (before["task_restarts"], 100)
+        answer = await gateway.ask(smp.OP_READ, smp.GROUP_STREET, messages.LINKS, {})
+        ble = {row[0]: row for row in messages.parse_links_reply(answer)[2]}[LINK_BLE]
+        assert ble[3] > 0, "it is told how many were refused"
+
+
 async def _talks(client: SMPClient) -> None:
     for number in range(10):
         await _echoes(client, f"number {number} " * 20)
