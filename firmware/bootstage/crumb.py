@@ -105,7 +105,7 @@ class Crumb:
             return
         if crc32(data[:_HEAD]) != int.from_bytes(data[_HEAD : _HEAD + 4], "little"):
             return
-        _, flags, length, uptime, check = struct.unpack(_FORMAT, data)
+        _, flags, length, uptime, check = struct.unpack(_FORMAT, data[:_HEAD])
         self.kept = True
         self.running = bool(flags & _RUNNING)
         self.counted = bool(flags & _COUNTED)

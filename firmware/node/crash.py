@@ -12,7 +12,7 @@ _FORMAT = "<6I"
 
 
 class Lives:
-    """What came before this life.
+    """What came before this life; counts its start.
 
     boot: the boot stage's object. log: NodeLog. reset: called to start the chip again.
     """
@@ -23,14 +23,15 @@ class Lives:
         self._reset = reset
         self._path = boot.root + "/resets"
         self.counts = [0] * _CAUSES
-
-    def start(self):
-        """Count this start, and tell of it: RESETS, a crash before it, what had to be mended."""
-        boot = self._boot
+        # Counted here, so that a start is which does not come to its tasks.
         self._load()
         if 0 <= boot.cause < _CAUSES:
             self.counts[boot.cause] = min(self.counts[boot.cause] + 1, 0xFFFFFFFF)
         self._save()
+
+    def start(self):
+        """Tell of this start: RESETS, a crash before it, what had to be mended."""
+        boot = self._boot
         self._log.append(records.RESETS, *self.counts)
         if boot.crashed:
             self._tell(records.EVENT_CRASHED, crc32(boot.last_crash().encode()))

@@ -53,7 +53,8 @@ class MemoryWatch:
             stat = os.statvfs(self._root)
         except OSError:
             return 0  # the log says what is wrong with it
-        blocks = stat[3]
+        # MicroPython counts each folder twice, and below nothing when there is not much left.
+        blocks = stat[3] if 0 <= stat[3] <= stat[2] else 0
         if blocks < _FEW_BLOCKS and not self._full:
             self._full = True
             self._log.append(records.EVENT, records.EVENT_FLASH_FULL, blocks * stat[0])
