@@ -25,6 +25,8 @@ DEFAULT_BOARD = "esp32s3-ref"
 # The flash of a node, in blocks of littlefs; what fits it is shared out by its `Budget`.
 BLOCK_SIZE = 4096
 FLASH_BLOCKS = 512
+# Of them the boot stage's and what starts it, on stock MicroPython.
+BOOT_STAGE_BLOCKS = 14
 _SIGNED_TLVS = 4 + (4 + 32) + (4 + 32) + (4 + 384)
 
 
@@ -157,7 +159,8 @@ def enclose(
             f"image of {len(unsigned) + _SIGNED_TLVS} bytes, a node takes at most {MAX_SIZE}"
         )
     try:
-        Budget(FLASH_BLOCKS, BLOCK_SIZE).check_image(len(unsigned) + _SIGNED_TLVS)
+        budget = Budget(FLASH_BLOCKS, BLOCK_SIZE, boot_stage=BOOT_STAGE_BLOCKS)
+        budget.check_image(len(unsigned) + _SIGNED_TLVS)
     except Refused as refused:
         raise BuildError(f"a node would refuse this: {refused.text}") from refused
     return unsigned

@@ -1,7 +1,7 @@
 """Frozen in a custom build in place of MicroPython's own, which would mount the flash.
 
 That one formats a flash whose first block reads as blank, and waits for ever where another does not
-mount. The console cannot interrupt this one.
+mount. Ctrl-C does not interrupt this one, until the application lets it.
 """
 
 import startup

@@ -3,7 +3,7 @@
 At the end of an installation the flash holds, all at once and each at its largest: the log, the
 running slot, the slot that was just unpacked, and the upload it came from. Blocks of littlefs:
 
-    all = log + 2 * slot + upload + RESERVE + BOOT_STAGE
+    all = log + 2 * slot + upload + RESERVE + boot stage (on stock MicroPython)
 
 Where the slots are halves of a partition of their own, the upload has all that the log leaves.
 An image that needs more than its share is refused, and so is one that does not fit beside what is
@@ -23,10 +23,9 @@ if TYPE_CHECKING:
 
 # Root and log folder, the small files in them, the segment being rewritten, folders being moved.
 RESERVE = 12
-# The boot stage and what starts it, which stock MicroPython has on this flash.
-BOOT_STAGE = 14
+_STARTERS = 4  # blocks of boot.py, main.py and what they import beside the boot stage
 # An image is deflated and without folders, its files end within blocks: measured 18 to 81.
-_UPLOAD_SHARE = 11  # per cent of what the others leave
+_UPLOAD_SHARE = 11  # per cent of what the log and the fixed shares leave
 _FOLDER = 2  # blocks of the metadata of a folder
 _INLINE = 128  # bytes of a file that littlefs keeps in its folder's metadata
 _DIRECTORY = 0x4000
@@ -36,7 +35,8 @@ _LINE = 112  # bytes of a file's line in slot.json
 class Budget:
     """The shares of a flash of `blocks` blocks of `block_size` bytes; log_limit: bytes.
 
-    capacity: bytes of a slot that is no folder on this flash, 0 when it is one.
+    capacity: bytes of a slot that is no folder on this flash, 0 when it is one. boot_stage: blocks
+    of it that the boot stage takes, where that is on it.
 
     Attributes:
         upload_blocks: share of the upload, slot_blocks: of each slot, log_blocks: of the log.
@@ -45,12 +45,17 @@ class Budget:
     """
 
     def __init__(
-        self, blocks: int, block_size: int, log_limit: int = DEFAULT_LIMIT, capacity: int = 0
+        self,
+        blocks: int,
+        block_size: int,
+        log_limit: int = DEFAULT_LIMIT,
+        capacity: int = 0,
+        boot_stage: int = 0,
     ):
         self.blocks = blocks
         self.block_size = block_size
         self.log_blocks = _ceil(log_limit, block_size)
-        room = max(0, blocks - self.log_blocks - RESERVE - BOOT_STAGE)
+        room = max(0, blocks - self.log_blocks - RESERVE - boot_stage)
         if capacity:
             self.upload_blocks = room
             self.slot_blocks = 0
@@ -117,7 +122,10 @@ class Budget:
 def of(root: str, log_limit: int, capacity: int = 0) -> Budget:
     """The shares of the flash that is mounted at `root`. OSError from the flash."""
     stat = os.statvfs(root)
-    return Budget(stat[2], stat[0], log_limit, capacity)
+    boot_stage = used(root + "/bootstage", stat[0])
+    if boot_stage:
+        boot_stage += _STARTERS
+    return Budget(stat[2], stat[0], log_limit, capacity, boot_stage)
 
 
 class SlotSize:

@@ -11,12 +11,11 @@ from littlefs import LittleFS, UserContext
 
 from firmware.build import PrivateKey, sign
 from firmware.build.bootfiles import stock_files
-from firmware.build.image import wrap
+from firmware.build.image import BOOT_STAGE_BLOCKS, wrap
 from firmware.build.layouts import LAYOUTS
 from firmware.build.payload import romfs
 from firmware.build.provision import main
 from firmware.node import identity as identity_file
-from firmware.node.update.budget import BOOT_STAGE
 from gateway.config import load
 from protocol import configuration
 
@@ -165,7 +164,7 @@ def test_the_boot_stage_takes_no_more_of_the_flash_than_is_kept_for_it() -> None
     for board in LAYOUTS:
         sizes = [len(data) for data in stock_files(board).values()]
         # A small file lies in its folder; the folder itself takes two blocks.
-        assert sum(-(-size // 4096) for size in sizes if size > 128) + 2 <= BOOT_STAGE
+        assert sum(-(-size // 4096) for size in sizes if size > 128) + 2 <= BOOT_STAGE_BLOCKS
 
 
 @pytest.mark.parametrize(
