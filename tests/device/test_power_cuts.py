@@ -41,7 +41,7 @@ def test_no_power_cut_costs_the_light_a_start_or_a_promise(
 def test_no_durable_record_is_lost_wherever_the_power_goes(
     micropython: Interpreter, how: str
 ) -> None:
-    strides = (9, 9, 29) if micropython.bits == 64 else (31, 6, 37)
+    strides = (9, 9, 29) if micropython.bits == 64 else (61, 4, 61)
     enough(cuts.log(micropython, how, strides), strides[0], 400)
 
 
