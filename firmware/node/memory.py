@@ -72,14 +72,22 @@ async def largest_block(free, check_in):
     high = min(free, _LARGEST)
     while high - low > _GRAIN:
         size = (low + high + 1) // 2
-        try:
-            bytearray(size)
+        if _fits(size):
             low = size
-        except MemoryError:
+        else:
             high = size
         check_in()
         await asyncio.sleep_ms(0)
     return low
+
+
+def _fits(size):
+    # In a frame of its own: a task's outlives the step, and with it what it held.
+    try:
+        bytearray(size)
+        return True
+    except MemoryError:
+        return False
 
 
 def idf_heap():

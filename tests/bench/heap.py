@@ -38,6 +38,7 @@ _SPEED = 1200.0  # a night in 36 s, a MEMORY record each 3 s
 _WEEK_SPEED = 3000.0
 _SECONDS = 300.0
 _CHUNK = 768
+_REPEATS = 5  # chunks in a row that take it no further
 _SETTLED = 4  # MEMORY records after which every link is up
 
 
@@ -191,14 +192,15 @@ async def _until_links(link: StreetLink, setup: Setup) -> None:
 
 async def _upload(link: StreetLink, image: bytes) -> bool:
     """Send a release over the bus as any client could; True when it is in its slot."""
-    at = 0
+    at = idle = 0
     while at < len(image):
         body: dict[str, object] = {"off": at, "data": image[at : at + _CHUNK]}
         if at == 0:
             body |= {"len": len(image), "image": 0}
         reply = await link.ask(smp.OP_WRITE, smp.GROUP_IMAGE, smp.IMAGE_UPLOAD, body)
-        if "off" not in reply or reply["off"] == at:
+        if "off" not in reply or idle == _REPEATS:
             return False
+        idle = 0 if reply["off"] > at else idle + 1
         at = int(reply["off"])
     return True
 
