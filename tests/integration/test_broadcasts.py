@@ -61,6 +61,6 @@ def _levels(*posts: Lamppost) -> tuple[int, ...]:
 
 
 async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while not condition():  # noqa: ASYNC110 - a lamp tells nobody of its light
             await asyncio.sleep(0.1)

@@ -56,6 +56,6 @@ def _faults(street: Street) -> list[tuple[int, ...]]:
 
 
 async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(120):
         while not condition():  # noqa: ASYNC110 - the model of the gear tells nobody
             await asyncio.sleep(0.1)

@@ -89,6 +89,6 @@ def _told(street: Street, code: int, post: Lamppost | None = None) -> list[int]:
 
 
 async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while not condition():  # noqa: ASYNC110 - the ledger tells nobody
             await asyncio.sleep(0.1)
