@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import sqlite3
 import sys
@@ -87,8 +88,9 @@ def _rows(database: Path) -> list[Row]:
     [(1e-5, 3, 0.25), pytest.param(5e-5, 30, 0.25, marks=pytest.mark.soak)],
 )
 async def test_an_image_is_uploaded_whole_over_a_noisy_console(
-    tmp_path: Path, rate: float, errors: int, timeout_s: float
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, rate: float, errors: int, timeout_s: float
 ) -> None:
+    caplog.set_level(logging.CRITICAL, "smpclient")  # it tells each frame that is lost, whole
     async with Street(tmp_path / "street", StreetPlan(lampposts=1)) as street:
         await street.power_on()
         post = street.lampposts[0]
