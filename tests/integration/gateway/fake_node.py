@@ -241,6 +241,9 @@ class FakeNode:
                 "task_restarts": 0,
                 "overwritten": 0,
                 "generation": self.generation,
+                "link": 1,
+                "link_reason": "it is the only one",
+                "safe_mode": False,
             }
         )
 
