@@ -44,12 +44,13 @@ format: $(READY) ## bring the code into the project's style
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
 
-# The first run is short tests of which two fill the machine. Those of the second start servers,
-# buses and whole streets, which mostly wait; the whole night of tests/e2e goes beside the others.
+# One worker more than there are cores, since the first run has tests that wait too. Those of the
+# second start servers, buses and whole streets, which mostly wait; the whole night of tests/e2e
+# goes beside the others.
 pytest: setup ## the tests: unit, device, integration, end to end
 	@$(BIN)/python -m simulators.tools.smpmgr
-	$(BIN)/pytest tests $(addprefix --ignore=,$(STREETS)) -n 2 $(ARGS)
-	$(BIN)/pytest $(STREETS) -n 2 $(ARGS)
+	$(BIN)/pytest tests $(addprefix --ignore=,$(STREETS)) -n 3 $(ARGS)
+	$(BIN)/pytest $(STREETS) -n 3 $(ARGS)
 
 bench: setup ## measure; prints figures, judges nothing
 	$(BIN)/python -m tests.bench $(ARGS)

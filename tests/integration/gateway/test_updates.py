@@ -41,6 +41,7 @@ def state(town: Street, node: FakeNode) -> str:
 async def test_a_release_is_uploaded_tried_and_confirmed_while_readings_flow(
     tmp_path: Path,
 ) -> None:
+    image = make_image(100_000)  # a hundred chunks, so that others have their turns between them
     bus = FakeBus([FakeNode(address) for address in (1, 2)])
     one, two = bus.nodes[1], bus.nodes[2]
     polls_during: list[int] = []
@@ -54,20 +55,20 @@ async def test_a_release_is_uploaded_tried_and_confirmed_while_readings_flow(
     one.trial = "stay"
     two.append(4000)  # a backlog, which may neither starve nor be starved
     async with street(tmp_path, bus) as town:
-        await offer(town)
+        await offer(town, image)
         await town.gateway.start()
-        await town.city.want(one.hex, "desired/release", release())
+        await town.city.want(one.hex, "desired/release", release(image))
         await eventually(lambda: state(town, one) == "trial", "trial")
-        await eventually(lambda: one.running.hash == IMAGE[-32:], "tried")
+        await eventually(lambda: one.running.hash == image[-32:], "tried")
         one.running.confirmed = True
         await eventually(lambda: state(town, one) == "confirmed", "confirmed")
-        assert one.running.hash == IMAGE[-32:]
+        assert one.running.hash == image[-32:]
         assert (one.resets, one.uploads_finished) == (1, 1)
         update = town.city.reported[one.hex]["update"]
         assert update["rollout"] == "r1"
         assert update["progress"] == 1
         await eventually(
-            lambda: town.city.reported[one.hex]["firmware"]["hash"] == IMAGE[-32:].hex(), "facts"
+            lambda: town.city.reported[one.hex]["firmware"]["hash"] == image[-32:].hex(), "facts"
         )
         assert polls_during[-1] > polls_during[0]
         await eventually(lambda: town.city.has_all_of(bus), "readings of the others")
