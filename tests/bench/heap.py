@@ -31,7 +31,7 @@ from tests.bench.street_link import StreetLink
 from tests.integration.gateway.harness import Broker
 
 PLENTY_KB = 512
-TRIED_KB = tuple(range(96, 400, 8))
+TRIED_KB = tuple(range(96, 352, 16))
 _NIGHT_S = 12 * 3600
 _WEEK_S = 7 * 86_400
 _SPEED = 1200.0  # a night in 36 s, a MEMORY record each 3 s
@@ -74,7 +74,7 @@ def run() -> list[Row]:
         smallest = asyncio.run(_smallest(setup))
         rows.append(
             Row("heap", f"{setup.name}: smallest heap", smallest, "KiB",
-                "starts, runs a night, takes an update and starts from it; in steps of 8")
+                "starts, runs a night, takes an update and starts from it; in steps of 16")
         )  # fmt: skip
     grown, hours = asyncio.run(_week())
     rows.append(
