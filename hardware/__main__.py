@@ -1,17 +1,25 @@
-"""``python -m hardware check|generate``: look boards over, and make what derives from them."""
+"""`python -m hardware check|generate`: look boards over, and make what derives from them."""
 
 import argparse
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from hardware import check, generate, model
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without the usage before it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"hardware: {' '.join(message.split())}. See: {self.prog} --help\n")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; 0 for sound boards, 1 for problems, 2 for wrong usage."""
-    parser = argparse.ArgumentParser(prog="python -m hardware", description=__doc__)
+    parser = _Parser(prog="python -m hardware", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     looking = commands.add_parser("check", help="look for mistakes in boards")
     looking.add_argument("board", nargs="*", help="ids or TOML files (default: all)")

@@ -191,7 +191,9 @@ def read_board(path: Path) -> Board:
         body |= {"chip": chip(body["chip"]), "rails": rails, "pins": pins}
         body |= {name: tuple(body[name]) for name in ("fitted", "options")}
         return Board(**body)
-    except (KeyError, TypeError) as error:
+    except KeyError as error:
+        raise HardwareError(f"{path.name}: expected {error.args[0]!r}, it is missing") from error
+    except (AttributeError, TypeError) as error:
         raise HardwareError(f"{path.name}: {error}") from error
 
 
@@ -200,5 +202,9 @@ def _read(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise HardwareError(f"expected {path}, there is no such file") from error
+    except OSError as error:
+        raise HardwareError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise HardwareError(f"{path.name}: expected TOML, it is no text in UTF-8") from error
     except tomllib.TOMLDecodeError as error:
         raise HardwareError(f"{path.name}: expected TOML, {error}") from error

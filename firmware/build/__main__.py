@@ -4,20 +4,20 @@ With --delta-from also the delta from an older release to it; with --to as well,
 to a release that was made before.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
+from firmware.build.commandline import Parser, read_image
 from firmware.build.delta import build_delta
 from firmware.build.errors import BuildError
 from firmware.build.image import DEFAULT_BOARD, build_unsigned, inspect, sign
-from firmware.build.keys import PrivateKey, generate_key, load_key
+from firmware.build.keys import generate_key, load_key
 from firmware.node.update import selftest
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; exit code 0 done, 1 the release could not be made, 2 wrong usage."""
-    parser = argparse.ArgumentParser(prog="python -m firmware.build", description=__doc__)
+    parser = Parser(prog="python -m firmware.build", description=__doc__)
     parser.add_argument("--version", help="version of the release, such as 1.2.3")
     parser.add_argument("--key", required=True, type=Path, help="RSA-3072 release key, a PEM file")
     parser.add_argument(
@@ -71,9 +71,12 @@ def main(arguments: list[str] | None = None) -> int:
     if (options.to is None) == (options.version is None):
         parser.error("expected one of --version and --to")
     try:
-        key = generate_key(options.key) if options.generate_key else load_key(options.key)
-        if options.to is not None:
-            _write_delta(options.delta_from.read_bytes(), options.to.read_bytes(), options.out, key)
+        base = None if options.delta_from is None else read_image(options.delta_from)
+        key = None if options.generate_key else load_key(options.key)
+        if base is not None and options.to is not None:
+            result = read_image(options.to)
+            delta = sign(build_delta(base, result), key or generate_key(options.key))
+            _write_delta(base, result, delta, options.out)
             return 0
         unsigned = build_unsigned(
             options.version,
@@ -82,25 +85,26 @@ def main(arguments: list[str] | None = None) -> int:
             options.overlay,
             options.self_test,
         )
+        key = key or generate_key(options.key)
         image = sign(unsigned, key)
+        # Made before anything is written: half of what was asked for looks like all of it.
+        delta = None if base is None else sign(build_delta(base, image), key)
         options.out.write_bytes(image)
         info = inspect(image, key)
         print(
             f"{options.out}: version {info.version} for {info.board}, security counter "
             f"{info.security_counter}, {info.size} bytes, hash {info.image_hash.hex()}"
         )
-        if options.delta_from is not None:
-            base = options.delta_from.read_bytes()
+        if base is not None and delta is not None:
             name = f"{options.out.stem}-from-{inspect(base).version}{options.out.suffix}"
-            _write_delta(base, image, options.delta_out or options.out.with_name(name), key)
+            _write_delta(base, image, delta, options.delta_out or options.out.with_name(name))
     except (BuildError, OSError) as error:
         print(f"firmware.build: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def _write_delta(base: bytes, result: bytes, out: Path, key: PrivateKey) -> None:
-    delta = sign(build_delta(base, result), key)
+def _write_delta(base: bytes, result: bytes, delta: bytes, out: Path) -> None:
     out.write_bytes(delta)
     print(
         f"{out}: delta from version {inspect(base).version} to {inspect(result).version}, "

@@ -101,6 +101,12 @@ def load_public_key(path: Path) -> PublicKey:
 def _load(path: Path) -> Any:
     try:
         key = imgtool_keys.load(str(path))
+    except OSError as error:
+        raise BuildError(
+            f"expected an RSA-3072 key in {path}, which cannot be read: {error.strerror}"
+        ) from error
+    except ValueError as error:
+        raise BuildError(f"expected an RSA-3072 key in {path}, which is no PEM file") from error
     except Exception as error:  # imgtool raises plain Exception for other sizes
         raise BuildError(f"expected an RSA-3072 key in {path}, got {error}") from error
     if key is None:

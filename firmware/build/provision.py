@@ -18,6 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, cast
 
+from firmware.build.commandline import Parser, read, read_image
 from firmware.build.errors import BuildError
 from firmware.build.flash import (
     Slots,
@@ -165,7 +166,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         release_key = load_public_key(options.release_key)
-        release = _bytes(options.release)
+        release = read_image(options.release)
         who = _who(options)
         way = Way(options.way)
         configuration = _configuration(options.configuration)
@@ -184,7 +185,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m firmware.build.provision", description=__doc__)
+    parser = Parser(prog="python -m firmware.build.provision", description=__doc__)
     parser.add_argument("--release", required=True, type=Path, help="signed image it starts with")
     parser.add_argument(
         "--release-key",
@@ -227,7 +228,9 @@ def _who(options: argparse.Namespace) -> Provision:
     if not _NODE_ID.fullmatch(node):
         raise BuildError(f"expected 12 hexadecimal digits for the node id, got {options.id!r}")
     if not 1 <= len(options.name) <= _NAME or not options.name.isprintable():
-        raise BuildError(f"expected a name of 1 to {_NAME} characters, got {options.name!r}")
+        raise BuildError(
+            f"expected a name of 1 to {_NAME} printable characters, got {options.name!r}"
+        )
     if not _BUS.fullmatch(options.bus):
         raise BuildError(f"expected a bus name of letters, digits, . _ -, got {options.bus!r}")
     key = secrets.token_bytes(16) if options.key_file is None else _key(options.key_file)
@@ -235,7 +238,7 @@ def _who(options: argparse.Namespace) -> Provision:
 
 
 def _key(path: Path) -> bytes:
-    text = _bytes(path).decode("ascii", "replace").strip()
+    text = read(path).decode("ascii", "replace").strip()
     if path.stat().st_mode & 0o077:
         raise BuildError(f"{path} can be read by others; chmod 600 it")
     if not re.fullmatch(r"[0-9a-fA-F]{32}", text):
@@ -247,19 +250,14 @@ def _configuration(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        read = json.loads(_bytes(path))
-    except ValueError as error:
-        raise BuildError(f"expected JSON in {path}, got {error}") from error
-    if not isinstance(read, dict) or not read:
-        raise BuildError(f"expected field names and values in {path}")
-    return cast("dict[str, Any]", read)
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BuildError(f"{path} cannot be read: {error.strerror}") from error
+        given = json.loads(read(path))
+    except json.JSONDecodeError as error:
+        raise BuildError(f"expected JSON in {path}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise BuildError(f"expected JSON in {path}, which is no text in UTF-8") from error
+    if not isinstance(given, dict) or not given:
+        raise BuildError(f"expected an object of field names and values in {path}")
+    return cast("dict[str, Any]", given)
 
 
 if __name__ == "__main__":

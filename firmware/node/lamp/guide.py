@@ -61,7 +61,12 @@ class Guide:
         """Renew all attributes for Unix time `unix_s`, 0 while unknown, and `uptime` s."""
         values = self._settings.values
         if values is not self._values:
-            self._take(values)
+            try:
+                self._take(values)
+            except MemoryError:
+                # Half taken they would have the lamp full on by day, until the next change.
+                self._values = self
+                raise
         elif uptime == self._looked and (unix_s != 0) == self._timed:
             return
         self._looked = uptime

@@ -83,10 +83,12 @@ class Schedule:
 
     def _look(self, now):
         """Find the control in force and the next one: once per control, not per call."""
-        self._from = now
-        self._until = now + local.DAY
+        # Nothing is known until all of it is: a look without memory must not leave the day's
+        # answer in force for the night.
+        self._until = 0
+        until = now + local.DAY
         if self._asks:
-            self._until = now + _DOUBT_EVERY
+            until = now + _DOUBT_EVERY
             self._listen(now)
         tonight = local.night_of(now, self._site[2], self._dst)
         for night in list(self._nights):
@@ -102,7 +104,7 @@ class Schedule:
         lit = 0  # the night that has lit the lamp
         for when, night, _, does, level in found:
             if when > now:
-                self._until = min(self._until, when)
+                until = min(until, when)
                 break
             if night < lit or (does == WITHIN and lit != night):
                 continue  # in the far north a morning may come after the next night has begun
@@ -111,6 +113,8 @@ class Schedule:
             elif does == ENDS:
                 lit = 0
             self._level = level
+        self._from = now
+        self._until = until
 
     def _occurrences(self, night):
         controls = self._programs[self._number(night)]

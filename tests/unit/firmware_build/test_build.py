@@ -231,3 +231,38 @@ def test_command_line_says_in_one_line_what_is_wrong(
     assert said.err.startswith("firmware.build: expected an RSA-3072 key in")
     assert said.err.count("\n") == 1
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (["--delta-from", "none"], "firmware.build: none cannot be read: No such file"),
+        (["--delta-from", "text"], "firmware.build: text: image"),
+        (["--version", "abc"], "firmware.build: expected a version such as 1.2.3"),
+    ],
+)
+def test_a_command_line_that_fails_leaves_neither_image_nor_key(
+    tmp_path: Path,
+    change: list[str],
+    told: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("text").write_text("no image, though it is longer than the header of one")
+    given = ["--version", "1.2.3", "--key", "new.pem", "--generate-key", "--out", "x.img"]
+    assert main([*given, *change]) == 1
+    said = capsys.readouterr()
+    assert said.err.startswith(told)
+    assert said.err.count("\n") == 1
+    assert said.out == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["text"]
+
+
+def test_wrong_usage_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--key", "new.pem", "--out", "x.img"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == (
+        "firmware.build: expected one of --version and --to. See: python -m firmware.build --help\n"
+    )

@@ -173,14 +173,19 @@ def test_the_boot_stage_takes_no_more_of_the_flash_than_is_kept_for_it() -> None
         (["--id", "a0b1"], "expected 12 hexadecimal digits for the node id, got 'a0b1'"),
         (["--address", "248"], "expected 1 to 247 for address, got 248"),
         (["--key-id", "0"], "expected a key id from 1 to 255, got 0"),
-        (["--name", "a\nb"], "expected a name of 1 to 80 characters"),
+        (["--name", "a\nb"], "expected a name of 1 to 80 printable characters"),
         (["--bus", "a b"], "expected a bus name"),
         (["--board", "toaster"], "expected a board of esp32-wroom, esp32-wrover, esp32s3-ref"),
         (["--board", "esp32-wrover"], "expected a release for esp32-wrover, got one for esp32-wro"),
         (["--release", "/nowhere/x.img"], "/nowhere/x.img cannot be read: No such file"),
+        (["--release", "bad.json"], "bad.json: image"),
+        (["--release-key", "bad.json"], "expected an RSA-3072 key in bad.json, which is no PEM"),
+        (["--release-key", "none"], "key in none, which cannot be read: No such file"),
         (["--key-file", "open.key"], "open.key can be read by others; chmod 600 it"),
         (["--key-file", "short.key"], "expected 32 hexadecimal digits in short.key"),
         (["--configuration", "bad.json"], "expected JSON in bad.json"),
+        (["--configuration", "list.json"], "an object of field names and values in list.json"),
+        (["--configuration", "latin.json"], "latin.json, which is no text in UTF-8"),
         (["--configuration", "absurd.json"], "lamp/rated_power"),
         (["--out", "."], ". is there already; name another folder for it"),
     ],
@@ -198,9 +203,11 @@ def test_what_is_wrong_is_told_in_one_line_and_nothing_is_written(
         ("open.key", KEY, 0o644),
         ("short.key", KEY[2:], 0o600),
         ("bad.json", "{", 0o644),
+        ("list.json", "[]", 0o644),
+        ("latin.json", '{"\xfc": 1}', 0o644),
         ("absurd.json", '{"lamp/rated_power": -5}', 0o644),
     ):
-        Path(name).write_text(text)
+        Path(name).write_text(text, encoding="latin-1")
         Path(name).chmod(mode)
     assert main([*words(releases, tmp_path / "post"), *change]) == 1
     said = capsys.readouterr()
@@ -218,3 +225,18 @@ def test_a_release_that_somebody_else_has_signed_is_refused(
     given = [*words(releases, tmp_path / "post"), "--release-key", str(tmp_path / "stranger.pub")]
     assert main(given) == 1
     assert "is not signed with the release key that was given" in capsys.readouterr().err
+
+
+def test_wrong_usage_is_one_line_and_exit_code_2(
+    releases: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([*words(releases, tmp_path / "post"), "--way", "by hand"])
+    assert ended.value.code == 2
+    said = capsys.readouterr()
+    assert said.err.startswith(
+        "firmware.build.provision: argument --way: invalid choice: 'by hand'"
+    )
+    assert said.err.endswith(". See: python -m firmware.build.provision --help\n")
+    assert said.err.count("\n") == 1
+    assert not (tmp_path / "post").exists()

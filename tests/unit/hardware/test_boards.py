@@ -335,3 +335,32 @@ def test_the_command_tells_what_is_wrong_and_fails(
     assert "hardware: bad.toml: expected TOML" in capsys.readouterr().err
     assert command.main(["check", "nowhere"]) == 1
     assert "there is no such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"x = 1", "bad.toml: expected 'rail', it is missing"),
+        (b"rail = 1", "bad.toml: 'int' object has no attribute"),
+        (b"\xff\xfe", "bad.toml: expected TOML, it is no text in UTF-8"),
+    ],
+)
+def test_a_file_that_is_no_board_is_told_in_one_line(
+    tmp_path: Path, body: bytes, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = tmp_path / "bad.toml"
+    bad.write_bytes(body)
+    assert command.main(["check", str(bad)]) == 1
+    said = capsys.readouterr()
+    assert said.err.startswith(f"hardware: {told}")
+    assert said.err.count("\n") == 1
+    assert said.out == ""
+
+
+def test_wrong_usage_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command.main([])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == (
+        "hardware: the following arguments are required: command. See: python -m hardware --help\n"
+    )

@@ -2,8 +2,9 @@
 
 import time
 
-from rig import NIGHT, NOON, Rig, lines
+from rig import NIGHT, NOON, Rig, lines, once
 
+from firmware.node.lamp import guide, schedule
 from protocol import records
 
 DIMMED = {"lamp/program": [[1, 0, 70], [2, 0, 0]]}
@@ -303,6 +304,28 @@ def it_is_settled_only_while_its_light_is_steady():
     rig.lamp.identify(0)
     rig.run(20_000)
     assert rig.lamp.settled
+
+
+def a_look_that_runs_out_of_memory_at_sunset_does_not_leave_the_day_in_force():
+    rig = Rig(NOON, {})
+    rig.street(0)
+    assert shown(rig) == (0, records.REASON_PROGRAM)
+    once(schedule, "occurrences")
+    rig.clock.move(12 * 3600)
+    rig.fail()
+    rig.street(1)
+    assert shown(rig) == (100, records.REASON_PROGRAM)
+
+
+def settings_taken_without_memory_are_taken_once_there_is_some():
+    rig = Rig(NOON, {})
+    rig.street(0)
+    once(guide.configuration, "validate")
+    rig.settings.take({"lamp/minimum_level": 20})
+    rig.fail()
+    rig.street(1)
+    assert shown(rig) == (0, records.REASON_PROGRAM)
+    assert rig.lamp.guide.minimum == 20
 
 
 for name, behaviour in sorted(globals().copy().items()):

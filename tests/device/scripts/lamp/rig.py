@@ -1,5 +1,6 @@
 """A lamp on fake pins, in time that the script moves."""
 
+import asyncio
 import time
 
 from firmware.node.lamp.output import Output
@@ -10,6 +11,17 @@ NOON = 1_781_524_800  # 2026-06-15T12:00:00Z
 NIGHT = 1_781_481_600  # midnight before it
 
 lines = []  # everything the pins were told, in order
+
+
+def once(module, name):
+    """Let the next call of a module's function find no memory."""
+    whole = getattr(module, name)
+
+    def failing(*arguments):
+        setattr(module, name, whole)
+        raise MemoryError(name)
+
+    setattr(module, name, failing)
 
 
 class Pwm:
@@ -78,6 +90,14 @@ class Rig:
             if time.ticks_diff(end, self.ticks) <= 0:
                 return
             self.ticks = time.ticks_add(self.ticks, min(wait, time.ticks_diff(end, self.ticks)))
+
+    def fail(self):
+        """A run of the lamp's task that ends without memory, as the supervisor sees it."""
+        try:
+            asyncio.run(self.lamp.run(lambda: None))
+        except MemoryError:
+            return
+        raise AssertionError("it went on")
 
     def street(self, seconds):
         """Let street time pass and the lamp settle."""
