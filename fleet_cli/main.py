@@ -45,7 +45,8 @@ def run(arguments: list[str] | None = None) -> int:
         path = context.command_path if context else "lamplighter"
         message = " ".join(error.format_message().split())
         if message:  # none where help has been printed in place of an error
-            print(f"lamplighter: {message} See: {path} --help", file=sys.stderr)
+            end = "" if message.endswith((".", "?")) else "."
+            print(f"lamplighter: {message}{end} See: {path} --help", file=sys.stderr)
         return error.exit_code
     except typer.Abort:
         print("lamplighter: nothing was done", file=sys.stderr)

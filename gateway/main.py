@@ -55,8 +55,8 @@ def check_config(
 ) -> None:
     """Check a configuration file; exit 0 when this user could run the gateway with it, else 2.
 
-    Nothing is made or changed. A port, broker or file of the broker's section that is not there yet
-    is no mistake: the gateway waits for it.
+    Nothing is made or changed. A port, broker or file of the broker's section
+    that is not there yet is no mistake: the gateway waits for it.
     """
     configuration = _load(file)
     folder = configuration.gateway.data_dir
@@ -119,7 +119,8 @@ def run_program(arguments: list[str] | None = None) -> int:
         path = context.command_path if context else PROGRAM
         message = " ".join(error.format_message().split())
         if message:  # none where help has been printed in place of an error
-            typer.echo(f"{PROGRAM}: {message} See: {path} --help", err=True)
+            end = "" if message.endswith((".", "?")) else "."
+            typer.echo(f"{PROGRAM}: {message}{end} See: {path} --help", err=True)
         return error.exit_code
     except typer.Abort:
         typer.echo(f"{PROGRAM}: interrupted", err=True)

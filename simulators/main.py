@@ -105,8 +105,9 @@ def street(
 ) -> None:
     """Run a street of lampposts on an RS-485 bus until Ctrl-C.
 
-    Prints the serial port of the bus, and the commands that start what belongs to it: a broker,
-    the city's ingest, which takes the readings, and a gateway on the bus.
+    Prints the serial port of the bus, and the commands that start what belongs
+    to it: a broker, the city's ingest, which takes the readings, and a gateway
+    on the bus.
     """
     host, port = _host_and_port(broker)
     plan = StreetPlan(
@@ -139,8 +140,8 @@ def node(
 ) -> None:
     """Run one lamppost until Ctrl-C.
 
-    With --console it prints the serial port of its console, which any SMP client can open, and
-    how to build and sign an image that it takes.
+    With --console it prints the serial port of its console, which any SMP
+    client can open, and how to build and sign an image that it takes.
     """
     plan = StreetPlan(lampposts=1, seed=seed, speed=speed, origin=_epoch(start))
     with _errors_in_one_line(), _folder(folder) as where:
@@ -180,7 +181,8 @@ def run(arguments: list[str] | None = None) -> int:
         path = context.command_path if context else "lamplighter-sim"
         message = " ".join(error.format_message().split())
         if message:  # none where help has been printed in place of an error
-            complain(f"{message} See: {path} --help")
+            end = "" if message.endswith((".", "?")) else "."
+            complain(f"{message}{end} See: {path} --help")
         return error.exit_code
     except BrokenPipeError:
         # Whoever read our output has seen enough; Python would complain again at its exit.

@@ -94,7 +94,7 @@ def build(
     [bold]Examples[/bold]
     lamplighter release build 1.4.0 --key release-2026.pem
     lamplighter release build 1.4.0 --security-counter 3 -o unsigned.bin
-    lamplighter release build 1.5.0 --key release-2026.pem --self-test lamp,log,link
+    lamplighter release build 1.5.0 --key release.pem --self-test lamp,log,link
     """
     signing = image.private_key(key) if key else None
     path = output or Path(f"lamplighter-{version}{'' if signing else '-unsigned'}.bin")
@@ -121,7 +121,7 @@ def sign(
 
     \b
     [bold]Example[/bold]
-    lamplighter release sign unsigned.bin --key release.pem -o lamplighter-1.4.0.bin
+    lamplighter release sign unsigned.bin --key release.pem -o v1.4.0.bin
     """
     data, info = image.load(file)
     path = output or file.with_name(f"lamplighter-{info.version}.bin")

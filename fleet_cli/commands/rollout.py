@@ -100,7 +100,7 @@ def start(
     \b
     [bold]Examples[/bold]
     lamplighter rollout start lamplighter-1.4.0.bin --node high-street-12
-    lamplighter rollout start lamplighter-1.4.0.bin --all --wave 50 --max-failures 2
+    lamplighter rollout start v1.4.0.bin --all --wave 50 --max-failures 2
     """
     signed = load_signed(image, public_key(key) if key else None)
     wanted = explicit_selection(node, gateway, label, everyone)

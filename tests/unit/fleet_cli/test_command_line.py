@@ -40,6 +40,8 @@ def test_every_command_has_help_an_example_and_a_place_in_the_documentation(path
     assert text.split("\n")[0].strip()
     assert re.search(rf"^{path}\b", text, re.MULTILINE), "no example"
     assert f"### `{path}" in DOCUMENTATION.read_text()
+    # Help is indented by a column; what is longer breaks in the middle of a command to copy.
+    assert [line for line in text.split("\n") if len(line) > 78] == []
 
 
 @pytest.mark.parametrize("path", LEAVES)
@@ -79,6 +81,7 @@ def test_help_and_documentation_list_the_exit_codes(capsys: pytest.CaptureFixtur
         ["readings", "export", "-k", "air", "--since", "yesterday"],
         ["ingest", "--store", "mysql://x/y"],
         ["release", "inspect", "/nowhere.bin"],
+        ["release", "build", "1.0.0", "--security-counter", "-1"],
         ["rollout", "start", "/nowhere.bin", "--all"],
     ],
 )
@@ -90,6 +93,7 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert out == ""
     assert error.startswith("lamplighter: ")
     assert error.count("\n") == 1
+    assert re.search(r"[^.?] See:", error) is None
 
 
 @pytest.mark.parametrize(

@@ -207,7 +207,7 @@ def test_a_usage_error_is_one_line_that_names_the_help(
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.startswith("lamplighter-gateway: ")
-    assert said.err.endswith(f" See: {path} --help\n")
+    assert said.err.endswith((f". See: {path} --help\n", f"? See: {path} --help\n"))
     assert said.err.count("\n") == 1
 
 

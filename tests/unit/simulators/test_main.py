@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import serial
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from fleet_cli import settings
@@ -30,6 +31,8 @@ def test_help_says_what_each_option_does(command: str) -> None:
     rows = [line for line in output.splitlines() if re.search(r"\s--[a-z]", line)]
     assert rows
     assert all(len(re.sub(r"[^A-Za-z]", "", row)) > 25 for row in rows), output
+    told = vars(get_command(app))["commands"][command].help
+    assert [line for line in told.split("\n") if len(line) > 78] == []
 
 
 @pytest.mark.parametrize(
@@ -55,7 +58,7 @@ def test_wrong_usage_is_one_line_and_exit_code_2_and_names_the_culprit(
     assert len(said.err.splitlines()) == 1
     assert said.err.startswith("lamplighter-sim: ")
     assert expected in said.err
-    assert said.err.endswith(" --help\n")
+    assert re.search(r"[.?] See: lamplighter-sim.* --help\n$", said.err)
 
 
 def test_wrong_usage_of_the_demo_is_one_line_too(capsys: pytest.CaptureFixture[str]) -> None:
