@@ -311,7 +311,7 @@ def a_look_that_runs_out_of_memory_at_sunset_does_not_leave_the_day_in_force():
     rig.street(0)
     assert shown(rig) == (0, records.REASON_PROGRAM)
     once(schedule, "occurrences")
-    rig.clock.move(12 * 3600)
+    rig.clock.move(36 * 3600)  # by then there is a night to be looked up
     rig.fail()
     rig.street(1)
     assert shown(rig) == (100, records.REASON_PROGRAM)
