@@ -331,7 +331,8 @@ class UpdateManager:
 
     async def install(self, source) -> None:
         """Verify the complete upload or multicast and unpack it to the idle slot."""
-        self.progress.enter(source.sha, messages.UPDATE_VERIFYING)
+        # No step yet: anybody may send rubbish under the SHA-256 of a release.
+        self.progress.note(source.sha, messages.UPDATE_VERIFYING)
         self._verifying = True
         self.changed()
         shares = self.budget()
@@ -347,6 +348,7 @@ class UpdateManager:
                     self.boot.security_counter(),
                     source.sha,
                 )
+                self.progress.enter(source.sha, messages.UPDATE_VERIFYING)
                 if source.upgrade:
                     self._check_newer(info.version)
                 shares.check_inflated(info.inflated_size)
