@@ -2,8 +2,9 @@
 
 Bumble's simulated controllers (0.0.236) send a scan response that repeats the advert, send no
 advert that nobody may connect to, tag data with an address that is not that of the connection,
-carry any amount of data in no time, never lose a peer that dies, and end a connection that is gone
-by saying that they will and then nothing. All of that matters here.
+carry any amount of data in no time, never lose a peer that dies, connect to one that has just
+stopped advertising, which then knows nothing of it, and end a connection that is gone by saying
+that they will and then nothing. All of that matters here.
 """
 
 # Bumble's commands are typed by a decorator that a type checker does not see through.
@@ -66,10 +67,18 @@ class Air(LocalLink):
         loop = asyncio.get_running_loop()
         for controller in list(self.controllers):
             listens = controller.le_scan_enable or controller.pending_le_connection
-            if controller is not sender_controller and (
-                listens or not isinstance(packet, ll.AdvInd)
-            ):
+            if controller is sender_controller:
+                continue
+            if isinstance(packet, ll.ConnectInd):
+                # It comes 150 us after the advert, for which the advertiser still listens.
+                controller.on_ll_advertising_pdu(packet)
+            elif listens or not isinstance(packet, ll.AdvInd):
                 loop.call_soon(controller.on_ll_advertising_pdu, packet)
+
+    def advertises(self, address: hci.Address) -> bool:
+        """Whether somebody advertises under this address at this moment."""
+        advertisers = [controller.le_legacy_advertiser for controller in self.controllers]
+        return any(one.enabled and one.address == address for one in advertisers)
 
     def send_acl_data(
         self,
@@ -163,6 +172,7 @@ class AirController(Controller):
             pending is not None
             and pdu.connectable
             and pending.peer_address == pdu.advertiser_address
+            and self._air.advertises(pdu.advertiser_address)
         ):
             self.create_le_connection(pdu.advertiser_address)
 
