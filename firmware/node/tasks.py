@@ -24,9 +24,10 @@ def add(node):
     presence = parts.fitted(node.settings, "presence")
     if presence == parts.PIR_PAIR or presence == parts.LD2410:
         supervise("presence", lambda: _presence(node, presence))
-    elif presence != parts.COUNTER:
+    people = parts.fitted(node.settings, "people")
+    if presence == parts.NONE or (presence == parts.COUNTER and people == parts.NONE):
         _watch_neighbours(node)
-    if parts.fitted(node.settings, "people") != parts.NONE:
+    if people != parts.NONE:
         supervise("people", lambda: _people(node))
     if node.settings.values["link/ble"]:
         supervise("ble", lambda: _ble(node), LIMIT_MS)
@@ -227,9 +228,15 @@ def _counters(node):
     return guide.counters
 
 
+def _watch_nobody():
+    """Of the sensor that is about to be made: where that fails the lamp must not wait for it."""
+    return False
+
+
 def _presence(node, code):
     from .samplers import presence
 
+    node.lamp.guide.watched = _watch_nobody
     sampler = presence.PresenceSampler(presence.make(code, node.board), node.lamp.seen, node.log)
     node.lamp.guide.watched = lambda: sampler.healthy
     return sampler
@@ -263,8 +270,11 @@ def _add_air(node):
 def _people(node):
     from .samplers.people import PeopleSampler
 
+    counts = parts.fitted(node.settings, "presence") == parts.COUNTER
+    if counts:
+        node.lamp.guide.watched = _watch_nobody
     sampler = PeopleSampler(node.board.i2c(), node.clock, node.log, node.settings)
-    if parts.fitted(node.settings, "presence") == parts.COUNTER:
+    if counts:
         sampler.seen = node.lamp.seen
         node.lamp.guide.watched = lambda: sampler.healthy
     return sampler
