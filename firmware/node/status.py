@@ -63,6 +63,7 @@ class Status:
             self._supervisor.restarts,
             self._log.overwritten,
             self._link(),
+            self._lamp.reason,
         )
         if seen != self._seen:
             self._seen = seen

@@ -327,6 +327,19 @@ def test_a_seal_of_another_key_or_node_or_direction_does_not_open():
     assert smp.unpack(rig.ask(echoed))[4] == refused, "our own reply sent back"
 
 
+def test_why_the_lamp_is_at_its_level_is_among_what_readings_tell_the_gateway_to_look_at():
+    fresh()
+    rig = Rig("/f")
+    generations = []
+    # STATUS may be read before the lamp's task has acted on an override.
+    for reason in (records.REASON_PROGRAM, records.REASON_PROGRAM, records.REASON_OVERRIDE):
+        rig.lamp.reason = reason
+        body = rig.body(READ, STREET, messages.READINGS, messages.readings_request(0, 0, 99))
+        generations.append(messages.parse_readings_reply(body)[4])
+    assert generations[1] == generations[0]
+    assert generations[2] == generations[0] + 1
+
+
 def test_a_sealed_request_inside_a_sealed_request_is_refused():
     fresh()
     rig = Rig("/f")
