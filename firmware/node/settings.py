@@ -95,10 +95,13 @@ class Settings:
         return reason
 
     def _take(self, version, given):
+        # All of it or, without memory, nothing: half of it would pass for applied when it is sent
+        # again, and the old values would stay in force.
+        values = configuration.effective(given)
+        self.digest = configuration.digest(given)
         self.version = version
         self.given = given
-        self.values = configuration.effective(given)
-        self.digest = configuration.digest(given)
+        self.values = values
 
     def _save(self, document):
         temporary = self._path + ".new"

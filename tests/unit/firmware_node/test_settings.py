@@ -178,3 +178,27 @@ def test_the_fullest_programs_and_calendar_fit_a_document(path: str) -> None:
 
     assert settings.apply(configuration.document(0xFFFFFFFF, values)) == ""
     assert Settings(path).given == values
+
+
+def test_a_document_taken_without_memory_is_taken_when_it_comes_again(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(path)
+    document = configuration.document(7, {"air/period": 300})
+
+    def starved(given: dict[str, Any]) -> dict[str, Any]:
+        raise MemoryError
+
+    def save(data: bytes) -> None:
+        Settings._save(settings, data)
+        monkeypatch.setattr(configuration, "effective", starved)
+
+    monkeypatch.setattr(settings, "_save", save)
+    with pytest.raises(MemoryError):
+        settings.apply(document)
+    monkeypatch.undo()
+    assert settings.values == configuration.defaults()
+
+    assert settings.apply(document) == ""
+    assert settings.values["air/period"] == 300
+    assert settings.digest == configuration.digest({"air/period": 300})
