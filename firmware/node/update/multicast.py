@@ -14,12 +14,13 @@ from binascii import hexlify, unhexlify
 
 from protocol import multicast as wire
 
-_SYNC = 8192  # bytes between two commits: at most these are missing again after a power cut
+from .incoming import Incoming
+
 _HEAD = 2
 _MISSING = 0xFFFF
 
 
-class Multicast:
+class Multicast(Incoming):
     """The transfer under way in `root`, or none.
 
     Attributes:
@@ -31,21 +32,7 @@ class Multicast:
     upgrade = False
 
     def __init__(self, root: str):
-        self._path = root + "/multicast.bin"
-        self._session = root + "/multicast.json"
-        self._file = None
-        self._clear()
-        self._load()
-        if not self.active:
-            try:
-                self.drop()
-            except OSError as error:
-                print("update: what is left of a multicast cannot be removed:", error)
-
-    @property
-    def active(self) -> bool:
-        """Whether there is one."""
-        return self.length > 0
+        super().__init__(root, "multicast")
 
     @property
     def complete(self) -> bool:
@@ -59,12 +46,7 @@ class Multicast:
 
     def begin(self, length: int, sha: bytes, chunk: int) -> None:
         """Start another transfer; what was under way is dropped. OSError from the flash."""
-        self.drop()
-        open(self._path, "wb").close()
-        text = json.dumps({"length": length, "sha": hexlify(sha).decode(), "chunk": chunk})
-        with open(self._session + ".new", "wb") as file:
-            file.write(text.encode())
-        os.rename(self._session + ".new", self._session)
+        self._begin({"length": length, "sha": hexlify(sha).decode(), "chunk": chunk})
         self._set(length, sha, chunk)
 
     def take(self, index: int, data: bytes) -> bool:
@@ -73,21 +55,14 @@ class Multicast:
             return False
         if len(data) != min(self.chunk, self.length - index * self.chunk):
             return False
-        if self._file is None:
-            self._file = open(self._path, "ab")
-        file = self._file
+        file = self._appending()
         file.write(index.to_bytes(_HEAD, "little"))
         file.write(data)
         if len(data) < self.chunk:
             file.write(bytes(self.chunk - len(data)))
         self._where[index] = self.count - self.missing
         self.missing -= 1
-        self._unsynced += self.chunk
-        if not self.missing:
-            self.close()
-        elif self._unsynced >= _SYNC:
-            file.flush()
-            self._unsynced = 0
+        self._appended(self.chunk, not self.missing)
         return True
 
     def bitmap(self, first: int) -> bytes:
@@ -104,28 +79,7 @@ class Multicast:
         self.close()
         return _Ordered(open(self._path, "rb"), self._where, self.chunk, self.length)
 
-    def close(self) -> None:
-        """Commit what is here; the next chunk opens the file again."""
-        self._unsynced = 0
-        if self._file is not None:
-            file = self._file
-            self._file = None
-            file.close()
-
-    def drop(self) -> None:
-        """Forget the transfer and its chunks."""
-        self.close()
-        self._clear()
-        # The session first: without it the chunks mean nothing.
-        for path in (self._session, self._path):
-            try:
-                os.remove(path)
-            except OSError as error:
-                if error.errno != 2:  # ENOENT: it was not there
-                    raise
-
-    def _clear(self) -> None:
-        self._unsynced = 0
+    def _forget(self) -> None:
         self._set(0, b"", wire.MAX_CHUNK)
 
     def _set(self, length: int, sha: bytes, chunk: int) -> None:
@@ -151,7 +105,7 @@ class Multicast:
             return
         self._set(start[1], start[0], start[2])
         if not self._read_numbers(stored):
-            self._clear()
+            self._forget()
 
     def _read_numbers(self, stored: int) -> bool:
         """Learn where each chunk is; False when the file is not as it was written."""

@@ -7,10 +7,10 @@ import json
 import os
 from binascii import hexlify, unhexlify
 
-_SYNC = 8192  # bytes between two commits: at most these are sent again after a power cut
+from .incoming import Incoming
 
 
-class Upload:
+class Upload(Incoming):
     """The one upload under way, or none.
 
     Attributes:
@@ -21,23 +21,7 @@ class Upload:
     """
 
     def __init__(self, root: str):
-        self.path = root + "/upload.bin"
-        self._session = root + "/upload.json"
-        self._file = None
-        self._unsynced = 0
-        self._clear()
-        self._load()
-        if not self.active:
-            # One without a session that can be used is never gone on with: give its space back.
-            try:
-                self.drop()
-            except OSError as error:
-                print("update: what is left of an upload cannot be removed:", error)
-
-    @property
-    def active(self) -> bool:
-        """Whether there is one."""
-        return self.length > 0
+        super().__init__(root, "upload")
 
     @property
     def complete(self) -> bool:
@@ -46,18 +30,13 @@ class Upload:
 
     def begin(self, length: int, sha, upgrade: bool) -> None:
         """Start another upload; what was under way is dropped. OSError from the flash."""
-        self.drop()
-        open(self.path, "wb").close()
-        text = json.dumps(
+        self._begin(
             {
                 "length": length,
                 "sha": hexlify(sha).decode() if sha is not None else "",
                 "upgrade": upgrade,
             }
         )
-        with open(self._session + ".new", "wb") as file:
-            file.write(text.encode())
-        os.rename(self._session + ".new", self._session)
         self.length = length
         self.sha = sha
         self.upgrade = upgrade
@@ -66,43 +45,16 @@ class Upload:
         """The bytes that follow, none to many. OSError from the flash."""
         if not data:
             return
-        if self._file is None:
-            self._file = open(self.path, "ab")
-        self._file.write(data)
+        self._appending().write(data)
         self.offset += len(data)
-        self._unsynced += len(data)
-        if self.offset >= self.length:
-            self.close()
-        elif self._unsynced >= _SYNC:
-            self._file.flush()
-            self._unsynced = 0
+        self._appended(len(data), self.offset >= self.length)
 
     def open(self):
         """The complete file, to be read."""
         self.close()
-        return open(self.path, "rb")
+        return open(self._path, "rb")
 
-    def close(self) -> None:
-        """Commit what is here; the next `append` opens the file again."""
-        self._unsynced = 0
-        if self._file is not None:
-            file = self._file
-            self._file = None
-            file.close()
-
-    def drop(self) -> None:
-        """Forget the upload and its bytes."""
-        self.close()
-        self._clear()
-        # The session first: without it the bytes mean nothing.
-        for path in (self._session, self.path):
-            try:
-                os.remove(path)
-            except OSError as error:
-                if error.errno != 2:  # ENOENT: it was not there
-                    raise
-
-    def _clear(self) -> None:
+    def _forget(self) -> None:
         self.length = 0
         self.sha = None
         self.upgrade = False
@@ -112,7 +64,7 @@ class Upload:
         try:
             with open(self._session, "rb") as file:
                 session = json.load(file)
-            size = os.stat(self.path)[6]
+            size = os.stat(self._path)[6]
         except (OSError, ValueError):
             return  # none under way, or none that can be used: the sender begins again
         try:
