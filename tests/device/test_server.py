@@ -7,7 +7,7 @@ from tests.device.node_scripts import run
 def test_server_answers_each_as_it_is_entitled_to(micropython: Interpreter) -> None:
     said = run(micropython, "server_policy.py")
 
-    assert said[-1] == "passed 20", said
+    assert said[-1] == "passed 21", said
 
 
 def test_hostile_bytes_get_a_reply_or_none_and_change_nothing(micropython: Interpreter) -> None:

@@ -133,6 +133,22 @@ def test_every_refused_image_leaves_the_running_slot_untouched(
     assert last == "good True ready ''"
 
 
+def test_strangers_by_radio_drop_nothing_of_ours_and_write_seldom(
+    micropython: Interpreter, bench: Bench
+) -> None:
+    bench.image("v3.img", "3.0.0", 4)
+    assert run_script(micropython, bench, "update_strangers.py") == [
+        "multicast False True uploading ''",
+        "it moves False",
+        "it stands True 256",
+        "ours again True 256",
+        "a day of begins True True",
+        "the same goes on True",
+        "whole True ready",
+        "at once after it True",
+    ]
+
+
 def test_whole_application_unpacks_in_the_heap_of_a_small_node(
     micropython: Interpreter, bench: Bench
 ) -> None:

@@ -8,6 +8,10 @@ from protocol import smp
 from . import Refused, unsupported
 
 
+# Links that anybody in the street may speak on.
+_EVERYBODYS = ("ble", "lan")
+
+
 class ImageGroup:
     """manager: an UpdateManager, whose answers are the bodies of the replies."""
 
@@ -25,7 +29,8 @@ class ImageGroup:
             return await self._set_state(request.body)
         if request.command == smp.IMAGE_UPLOAD and request.writes:
             # Open to all: only a signed image for this board is ever started.
-            return await self._manager.upload(request.body)
+            ours = request.sealed or request.link not in _EVERYBODYS
+            return await self._manager.upload(request.body, ours)
         if request.command == smp.IMAGE_ERASE and request.writes:
             request.require_presence()
             return await self._manager.erase()

@@ -9,6 +9,7 @@ from protocol import messages
 
 from ..log import DEFAULT_LIMIT
 from . import budget, image, refusal, romfs
+from .gate import Gate
 from .progress import Progress
 from .refusal import Refused, failure
 from .store import slot_store
@@ -43,6 +44,7 @@ class UpdateManager:
         # Length of the last file installed: its last chunk may come again when the answer was lost.
         self._installed = 0
         self.lock = asyncio.Lock()
+        self.gate = Gate()
         self._log_limit = log_limit
         self._shares = None
         try:
@@ -81,14 +83,16 @@ class UpdateManager:
             return messages.UPDATE_IDLE
         return messages.UPDATE_CONFIRMED if other["proven"] else messages.UPDATE_READY
 
-    async def upload(self, body: dict) -> dict:
+    async def upload(self, body: dict, ours: bool = True) -> dict:
         """Image upload: {"off", "data", and at off 0 "len", optional "sha", "image", "upgrade"}.
+
+        ours: it came sealed, or by a link that is not in everybody's reach; see `Gate`.
 
         Answers {"off": bytes that are here}, with "match": True once the image is verified and in
         the idle slot; or {"err": ...} when it is not taken (`code` and `reason` say why).
         """
         async with self.lock:
-            return await self.guarded(self._take(body), self._upload)
+            return await self.guarded(self._take(body, ours), self._upload)
 
     def reception(self):
         """What takes an image that comes by multicast; its code is loaded at the first call."""
@@ -214,7 +218,7 @@ class UpdateManager:
         self._installed = 0
         self.taken = 0
 
-    async def _take(self, body: dict) -> dict:
+    async def _take(self, body: dict, ours: bool) -> dict:
         offset = body.get("off")
         data = body.get("data", b"")
         if not isinstance(offset, int) or offset < 0:
@@ -223,7 +227,7 @@ class UpdateManager:
             return failure(refusal.IMG_INVALID_LENGTH)
         upload = self._upload
         if offset == 0:
-            answer = await self._begin(body, data)
+            answer = await self._begin(body, data, ours)
             if answer is not None:
                 return answer
         if offset != upload.offset or not upload.active:
@@ -236,13 +240,14 @@ class UpdateManager:
             if offset + len(data) > upload.length:
                 return failure(refusal.IMG_DATA_OVERRUN)
             upload.append(data)
+            self.gate.moved()
         if not upload.complete:
             return {"off": upload.offset}
         length = upload.length
         await self.install(upload)
         return {"off": length, "match": True}
 
-    async def _begin(self, body: dict, data: bytes):
+    async def _begin(self, body: dict, data: bytes, ours: bool):
         """Look at the first chunk; an answer, or None when its bytes are to be taken.
 
         Anybody on the bus may send one: nothing is written, and no upload under way dropped, for a
@@ -264,6 +269,9 @@ class UpdateManager:
             return failure(refusal.IMG_ALREADY_PENDING)
         if upload.active and sha is not None and upload.sha == sha and upload.length == length:
             return None
+        if not self.gate.opens(ours, self.state == messages.UPDATE_UPLOADING):
+            # Without a word in STATUS, which a stranger is not to fill.
+            return failure(refusal.IMG_ALREADY_PENDING)
         upgrade = body.get("upgrade") is True
         try:
             self.progress.check(sha)
@@ -283,6 +291,7 @@ class UpdateManager:
         self.forget_last()
         self._drop()
         upload.begin(length, sha, upgrade)
+        self.gate.begun(ours)
         return None
 
     def _check_base(self, base_hash: bytes) -> None:
@@ -372,6 +381,7 @@ class UpdateManager:
             if base is not None:
                 base.close()
         self.progress.note(source.sha, messages.UPDATE_READY)
+        self.gate.well()
         self._installed = source.length
         self.taken = 0 if source is self._upload else source.length
         source.drop()

@@ -90,11 +90,13 @@ class Reception:
         manager.forget_last()
         manager.drop_upload()
         file.begin(length, sha, chunk)
+        manager.gate.begun(True)
         return {}
 
     async def _receive(self, name: bytes, index: int, data: bytes) -> dict:
         if self._is(name):  # still, after a wait for the lock
-            self.file.take(index, data)
+            if self.file.take(index, data):
+                self._manager.gate.moved()
             if self.file.complete:
                 await self._manager.install(self.file)
         return {}

@@ -79,8 +79,9 @@ class FakeManager:
         self.calls.append(("set_state", image_hash, confirm))
         return {"images": []}
 
-    async def upload(self, body):
+    async def upload(self, body, ours):
         self.calls.append(("upload", body.get("off")))
+        self.ours = ours
         return {"off": 0}
 
     async def erase(self):

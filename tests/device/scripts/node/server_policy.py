@@ -241,6 +241,17 @@ def test_used_counters_are_refused_and_the_lowest_good_one_is_told():
     assert "v" in rig.sealed(3, READ, STREET, messages.STATUS, {}, key_id=7)
 
 
+def test_an_upload_is_a_strangers_only_by_radio_and_without_a_seal():
+    fresh()
+    rig = Rig("/f")
+    chunk = {"off": 0, "data": b"x", "len": 9}
+    for link, ours in (("console", True), ("bus", True), ("ble", False), ("lan", False)):
+        rig.body(WRITE, smp.GROUP_IMAGE, smp.IMAGE_UPLOAD, chunk, link)
+        assert rig.manager.ours is ours, link
+        rig.sealed(100 + len(rig.manager.calls), WRITE, smp.GROUP_IMAGE, 1, chunk, link=link)
+        assert rig.manager.ours is True, link
+
+
 def test_replay_is_refused_across_restarts_and_the_loss_of_either_copy():
     blocks = fresh()
     nvs = FakeNvs()
