@@ -7,7 +7,6 @@ from protocol import smp
 
 from . import Refused, unsupported
 
-
 # Links that anybody in the street may speak on.
 _EVERYBODYS = ("ble", "lan")
 

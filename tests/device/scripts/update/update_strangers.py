@@ -4,7 +4,7 @@ import sys
 import time
 from hashlib import sha256
 
-from bench import Lamppost, read, run, send, tell
+from bench import Lamppost, read, run, tell
 
 from firmware.node.update import gate
 from protocol import messages, multicast
