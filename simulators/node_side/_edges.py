@@ -74,3 +74,7 @@ class Counter:
 
     def deinit(self):
         """Nothing runs here that would have to stop."""
+
+
+_street.control.on_edges = come
+_street.control.on_level = changed
