@@ -76,7 +76,7 @@ def run() -> list[Row]:
             Row("heap", f"{setup.name}: smallest heap", smallest, "KiB",
                 "starts, runs a night, takes an update and starts from it; in steps of 16")
         )  # fmt: skip
-    grown, hours = asyncio.run(_week())
+    grown, hours = asyncio.run(week())
     rows.append(
         Row("heap", "in place from ROMFS, every link: growth", grown, "bytes",
             f"in use after {hours} h of street time, less that after {_SETTLED} h")
@@ -85,7 +85,7 @@ def run() -> list[Row]:
 
 
 def _told(setup: Setup) -> list[Row]:
-    told = asyncio.run(_measure(setup, f"{PLENTY_KB}K"))
+    told = asyncio.run(measure(setup, f"{PLENTY_KB}K"))
     if told is None:
         raise RuntimeError(f"{setup.name}: a lamppost with {PLENTY_KB} KiB takes no update")
     plenty = PLENTY_KB * 1024
@@ -115,14 +115,14 @@ async def _smallest(setup: Setup) -> int:
     low, high = 0, len(TRIED_KB)
     while low < high:
         middle = (low + high) // 2
-        if await _measure(setup, f"{TRIED_KB[middle]}K") is None:
+        if await measure(setup, f"{TRIED_KB[middle]}K") is None:
             low = middle + 1
         else:
             high = middle
     return TRIED_KB[low] if low < len(TRIED_KB) else 0
 
 
-async def _measure(setup: Setup, heap: str) -> Told | None:
+async def measure(setup: Setup, heap: str) -> Told | None:
     """A night and an update with so much heap; None when anything of it fails for want of heap."""
     async with _lamppost(setup, heap, _SPEED) as (street, port):
         try:
@@ -205,7 +205,7 @@ async def _upload(link: StreetLink, image: bytes) -> bool:
     return True
 
 
-async def _week() -> tuple[int, int]:
+async def week() -> tuple[int, int]:
     """(bytes of heap more in use at the end of a week than at its beginning, hours in between)."""
     setup = Setup(Slots.ROMFS, True)
     async with _lamppost(setup, f"{PLENTY_KB}K", _WEEK_SPEED) as (street, port):
