@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware.node.drivers import bl0942
+from tests.unit.drivers.wires import ScriptedPort
 
 
 def packet(
@@ -12,24 +13,6 @@ def packet(
     body = bytes((head,)) + b"".join(field.to_bytes(3, "little") for field in fields)
     body += b"\x20\x4e\x00\x00\x00\x00"
     return body + bytes((0xFF - (0x58 + address + sum(body)) % 256,))
-
-
-class Port:
-    """A UART whose far end says what the test put there."""
-
-    def __init__(self) -> None:
-        self.coming = b""
-        self.said = b""
-
-    def any(self) -> int:
-        return len(self.coming)
-
-    def read(self, size: int) -> bytes | None:
-        data, self.coming = self.coming[:size], self.coming[size:]
-        return data or None
-
-    def write(self, data: bytes) -> None:
-        self.said += data
 
 
 def test_a_packet_reads_in_the_units_of_a_record() -> None:
@@ -65,7 +48,7 @@ def test_any_bytes_are_a_reading_or_none(data: bytes) -> None:
 
 
 def test_a_reply_is_taken_whole_from_pieces_and_what_came_before_is_forgotten() -> None:
-    port = Port()
+    port = ScriptedPort()
     meter = bl0942.Bl0942(port)
     port.coming = b"\x55 a reply too late"
     meter.ask()
@@ -80,7 +63,7 @@ def test_a_reply_is_taken_whole_from_pieces_and_what_came_before_is_forgotten() 
 
 
 def test_a_garbled_reply_is_counted_and_the_next_one_is_read() -> None:
-    port = Port()
+    port = ScriptedPort()
     meter = bl0942.Bl0942(port)
     meter.ask()
     port.coming = bytes(23)
