@@ -1,0 +1,29 @@
+"""The gateway's configuration: one TOML file, one module a section.
+
+Every field's description says what is expected; the messages of `problems` quote it.
+"""
+
+from gateway.config.buffer import BufferSection
+from gateway.config.bus import BusSection
+from gateway.config.clock import ClockSection
+from gateway.config.file import load
+from gateway.config.identity import GatewaySection
+from gateway.config.lamppost import LamppostSection
+from gateway.config.log import LogSection
+from gateway.config.model import Configuration
+from gateway.config.mqtt import MqttSection, TlsSection
+from gateway.config.updates import UpdatesSection
+
+__all__ = [
+    "BufferSection",
+    "BusSection",
+    "ClockSection",
+    "Configuration",
+    "GatewaySection",
+    "LamppostSection",
+    "LogSection",
+    "MqttSection",
+    "TlsSection",
+    "UpdatesSection",
+    "load",
+]

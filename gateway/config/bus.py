@@ -1,0 +1,42 @@
+"""`[bus.<name>]`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, field_validator
+
+from gateway.config.base import Section
+
+BAUD_RATES = (9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600)
+
+
+class BusSection(Section):
+    """`[bus.<name>]`: one RS-485 line."""
+
+    port: Path = Field(description="the path of a serial port, such as /dev/ttyAMA0")
+    baud: int = Field(115200, description=f"one of {', '.join(map(str, BAUD_RATES))}")
+    rs485: bool = Field(
+        False, description="true to let the kernel switch the driver (RS-485 mode), else false"
+    )
+    reply_timeout_ms: int = Field(
+        250, ge=5, le=10_000, description="a whole number of milliseconds, 5 to 10000"
+    )
+    idle_poll_ms: int = Field(
+        1000, ge=10, le=600_000, description="a whole number of milliseconds, 10 to 600000"
+    )
+    attempts: int = Field(3, ge=1, le=10, description="attempts per request, 1 to 10")
+    silent_poll_max_s: float = Field(
+        60,
+        ge=0.1,
+        le=3600,
+        description="most seconds between polls of a silent lamppost, 0.1 to 3600",
+    )
+    uploads_at_once: int = Field(1, ge=1, le=16, description="image uploads at once, 1 to 16")
+
+    @field_validator("baud")
+    @classmethod
+    def _known_baud(cls, value: int) -> int:
+        if value not in BAUD_RATES:
+            raise ValueError("not a supported rate")
+        return value

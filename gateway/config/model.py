@@ -1,0 +1,28 @@
+"""The whole configuration file, as one model."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from gateway.config.base import Name, Section
+from gateway.config.buffer import BufferSection
+from gateway.config.bus import BusSection
+from gateway.config.clock import ClockSection
+from gateway.config.identity import GatewaySection
+from gateway.config.lamppost import LamppostSection
+from gateway.config.log import LogSection
+from gateway.config.mqtt import MqttSection
+from gateway.config.updates import UpdatesSection
+
+
+class Configuration(Section):
+    """The whole file."""
+
+    gateway: GatewaySection = Field(description="a [gateway] section")
+    clock: ClockSection = Field(default_factory=ClockSection.model_construct)
+    bus: dict[Name, BusSection] = Field(min_length=1, description="at least one [bus.<name>]")
+    lamppost: list[LamppostSection] = Field(default=[], description="[[lamppost]] sections")
+    mqtt: MqttSection = Field(description="a [mqtt] section")
+    buffer: BufferSection = Field(default_factory=BufferSection.model_construct)
+    updates: UpdatesSection = Field(default_factory=UpdatesSection.model_construct)
+    log: LogSection = Field(default_factory=LogSection.model_construct)
