@@ -11,11 +11,11 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from gateway.buffer.state import State
-from gateway.bus import management
-from gateway.bus.lamppost import Lamppost
-from gateway.bus.turns import Traffic
 from gateway.clock import StreetClock
 from gateway.errors import GatewayError
+from gateway.lampposts import management
+from gateway.lampposts.lamppost import Lamppost
+from gateway.lampposts.turns import Traffic
 from gateway.logs import Logger
 from protocol.messages import MAX_IDENTIFY_SECONDS, MAX_LAMP_SECONDS
 

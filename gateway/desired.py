@@ -13,16 +13,16 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
 from gateway.buffer.state import State, Wish
-from gateway.bus import management
-from gateway.bus.lamppost import Lamppost
 from gateway.errors import (
     BadReply,
     BufferUnavailable,
+    LinkUnavailable,
     NodeRefused,
     NoReply,
-    PortUnavailable,
     SealBroken,
 )
+from gateway.lampposts import management
+from gateway.lampposts.lamppost import Lamppost
 from gateway.logs import Logger
 from gateway.waiting import happens_within
 from protocol import configuration
@@ -163,7 +163,7 @@ class Configurations:
         self._not_before[lamppost.node] = time.monotonic() + _RETRY_S
         try:
             await self._push(lamppost)
-        except (NoReply, PortUnavailable, SealBroken, BadReply, BufferUnavailable) as error:
+        except (NoReply, LinkUnavailable, SealBroken, BadReply, BufferUnavailable) as error:
             lamppost.log.debug("configuration not delivered", why=str(error))
 
     async def _push(self, lamppost: Lamppost) -> None:

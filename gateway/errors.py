@@ -13,8 +13,8 @@ class DataFolderInUse(GatewayError):
     """Another gateway holds the data folder."""
 
 
-class PortUnavailable(GatewayError):
-    """The serial port of a bus is not open at the moment."""
+class LinkUnavailable(GatewayError):
+    """The link to a lamppost (port, broker, adapter) is not there at the moment."""
 
 
 class NoReply(GatewayError):

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from gateway.bus.lamppost import Lamppost
 from gateway.clock import StreetClock
+from gateway.lampposts.lamppost import Lamppost
 from gateway.uplink.link import Link
 from gateway.uplink.topics import Topics
 from gateway.waiting import happens_within

@@ -11,18 +11,21 @@ from gateway.buffer.database import open_checked
 from gateway.buffer.records import Position, Records
 from gateway.buffer.state import State
 from gateway.buffer.writer import Writer
-from gateway.bus.lamppost import Lamppost
-from gateway.bus.poller import Poller
+from gateway.bus.channel import BusChannel
 from gateway.bus.port import Port
-from gateway.bus.session import Session
 from gateway.bus.transaction import Line
-from gateway.bus.turns import Turns
 from gateway.clock import StreetClock
 from gateway.commands import Commands
 from gateway.config import BusSection, Configuration
 from gateway.desired import Configurations
 from gateway.errors import BufferUnavailable, GatewayError
 from gateway.inbox import Inbox
+from gateway.lampposts.lamppost import Lamppost
+from gateway.lampposts.poller import Poller
+from gateway.lampposts.route import Route
+from gateway.lampposts.session import Session
+from gateway.lampposts.turns import Turns
+from gateway.lampposts.visits import Visits
 from gateway.logs import Logger
 from gateway.reported import Reporter
 from gateway.updates.images import Images
@@ -179,19 +182,13 @@ def _lampposts(
     for section in configuration.lamppost:
         line, turns = lines[section.bus]
         own_log = log.bind(lamppost=section.id, bus=section.bus)
+        attempts = configuration.bus[section.bus].attempts
+        route = Route([BusChannel(section.address, line, turns, attempts)])
         session = Session(
-            section.node,
-            section.address,
-            section.key.get_secret_value(),
-            section.key_id,
-            line,
-            turns,
-            state,
-            configuration.bus[section.bus].attempts,
-            own_log,
+            section.node, section.key.get_secret_value(), section.key_id, route, state, own_log
         )
         lampposts[section.node] = Lamppost(
-            section.node, section.name, section.bus, section.address, session, own_log
+            section.node, section.name, session, own_log, section.bus, section.address
         )
     return lampposts
 
@@ -204,9 +201,12 @@ def _poller(
     clock: StreetClock,
     log: Logger,
 ) -> Poller:
-    return Poller(
-        lampposts, port, records, clock, bus.idle_poll_ms / 1000, bus.silent_poll_max_s, log
-    )
+    visits = Visits(records, clock, bus.idle_poll_ms / 1000, bus.silent_poll_max_s, log)
+    return Poller(lampposts, _by_bus, port.opened, visits)
+
+
+def _by_bus(lamppost: Lamppost) -> bool:
+    return lamppost.session.route.best.kind == "bus"
 
 
 class _News:

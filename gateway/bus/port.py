@@ -13,7 +13,7 @@ import serial.rs485
 import serial_asyncio_fast
 
 from gateway.backoff import FullJitter
-from gateway.errors import PortUnavailable
+from gateway.errors import LinkUnavailable
 from gateway.logs import Logger, Trouble
 from protocol.busframe import Deframer
 
@@ -63,9 +63,9 @@ class Port(asyncio.Protocol):
             self._close()
 
     def send(self, data: bytes) -> None:
-        """Put bytes on the line. Raises PortUnavailable while the port is not open."""
+        """Put bytes on the line. Raises LinkUnavailable while the port is not open."""
         if self._transport is None or self._transport.is_closing():
-            raise PortUnavailable(f"{self._path} is not open")
+            raise LinkUnavailable(f"{self._path} is not open")
         self._transport.write(data)
 
     def take_back(self) -> bool:

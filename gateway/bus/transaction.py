@@ -32,6 +32,11 @@ class Line:
         # Frames nobody waits for: late replies, or a second master.
         self.unexpected = 0
 
+    @property
+    def open(self) -> bool:
+        """Whether the port is open."""
+        return self._port.opened.is_set()
+
     def next_sequence(self) -> int:
         """A sequence for the next request; a repeat of it keeps the same."""
         self._sequence = (self._sequence + 1) & 0xFF
@@ -43,7 +48,7 @@ class Line:
         """Send a request and give the reply's payload.
 
         patience_s: added to the reply timeout for requests that make a lamppost work.
-        Raises NoReply, PortUnavailable, ProtocolError (payload too long).
+        Raises NoReply, LinkUnavailable, ProtocolError (payload too long).
         """
         frame = busframe.encode(address, busframe.REQUEST, sequence, payload)
         self._wanted = (address, sequence)

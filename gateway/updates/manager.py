@@ -10,9 +10,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.buffer.state import State, Transfer, Wish
-from gateway.bus.lamppost import Lamppost
 from gateway.config import Configuration
 from gateway.errors import BufferUnavailable
+from gateway.lampposts.lamppost import Lamppost
 from gateway.logs import Logger
 from gateway.updates.images import LARGEST, Images
 from gateway.updates.runner import Runner
@@ -20,6 +20,9 @@ from gateway.updates.steps import FINAL, REPLACEABLE, SHOWN, Step
 
 _Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _LARGEST_DOCUMENT = 4096
+# Lampposts that are on no bus share these upload slots; no bus has this name.
+_NO_BUS = ""
+_UPLOADS_WITHOUT_BUS = 4
 
 
 class Release(BaseModel):
@@ -54,6 +57,7 @@ class Updates:
         self._slots = {
             name: asyncio.Semaphore(bus.uploads_at_once) for name, bus in configuration.bus.items()
         }
+        self._slots[_NO_BUS] = asyncio.Semaphore(_UPLOADS_WITHOUT_BUS)
         self._transfers: dict[bytes, Transfer] = {}
         self._runners: dict[bytes, Runner] = {}
         self._tasks: dict[bytes, asyncio.Task[None]] = {}
@@ -202,7 +206,7 @@ class Updates:
             lamppost,
             self._images,
             self._state,
-            self._slots[lamppost.bus],
+            self._slots[lamppost.bus or _NO_BUS],
             self._settings,
             lambda: self._changed(node),
         )

@@ -14,18 +14,18 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway.buffer.state import State, Transfer
-from gateway.bus import management
-from gateway.bus.lamppost import Lamppost
 from gateway.config import UpdatesSection
 from gateway.errors import (
     BadReply,
     BufferUnavailable,
+    LinkUnavailable,
     NodeRefused,
     NoReply,
-    PortUnavailable,
     SealBroken,
     Unsettled,
 )
+from gateway.lampposts import management
+from gateway.lampposts.lamppost import Lamppost
 from gateway.updates.images import Images, ImageUnavailable, hash_of
 from gateway.updates.steps import FINAL, MOST_RESETS, MOST_TRANSITIONS, Step
 from protocol import messages
@@ -84,7 +84,7 @@ class Runner:
                         continue
                     self._log.debug("update waits", step=self.step, why=str(refused))
                     await asyncio.sleep(self._retry)
-            except (NoReply, PortUnavailable, SealBroken, BadReply, BufferUnavailable) as error:
+            except (NoReply, LinkUnavailable, SealBroken, BadReply, BufferUnavailable) as error:
                 self._log.debug("update waits", step=self.step, why=str(error))
                 await asyncio.sleep(self._retry)
             except ImageUnavailable as error:
@@ -217,7 +217,7 @@ class Runner:
         await self._go(Step.TRIAL)
         try:
             await management.reset(self._lamppost)
-        except (NoReply, Unsettled, PortUnavailable, SealBroken, BadReply) as error:
+        except (NoReply, Unsettled, LinkUnavailable, SealBroken, BadReply) as error:
             self._log.debug("reset not answered", why=str(error))
 
     async def _trial(self) -> None:
@@ -249,7 +249,7 @@ class Runner:
                     status["update_reason"] or f"the lamppost went back to {active['version']}",
                 )
                 return
-        except (NoReply, PortUnavailable, SealBroken, BadReply) as error:
+        except (NoReply, LinkUnavailable, SealBroken, BadReply) as error:
             if time.monotonic() >= deadline:
                 await self._go(Step.FAILED, f"silent after the restart: {error}")
                 return
@@ -293,7 +293,7 @@ class Runner:
         reason = refused.reason
         try:
             reason = reason or (await self._facts())["update_reason"]
-        except (NoReply, PortUnavailable, SealBroken, BadReply, NodeRefused) as error:
+        except (NoReply, LinkUnavailable, SealBroken, BadReply, NodeRefused) as error:
             self._log.debug("no reason for the refusal", why=str(error))
         await self._go(Step.REFUSED, reason or str(refused))
 

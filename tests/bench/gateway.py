@@ -20,7 +20,7 @@ from typing import Any
 from gateway.buffer.database import open_checked
 from gateway.buffer.records import Position, Records
 from gateway.buffer.writer import Writer
-from gateway.bus.readings import batch_of
+from gateway.lampposts.readings import batch_of
 from gateway.logs import get
 from protocol import envelope, messages, smp
 from protocol.busframe import Deframer

@@ -11,11 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.buffer.records import Position
-from gateway.bus import management
-from gateway.bus.readings import batch_of
-from gateway.bus.session import MOST_JUMP, Session
-from gateway.bus.smp_transport import BusTransport
-from gateway.bus.turns import Traffic, Turns
+from gateway.bus.channel import BusChannel
 from gateway.errors import (
     BadReply,
     NodeRefused,
@@ -23,6 +19,12 @@ from gateway.errors import (
     SealBroken,
     Unsettled,
 )
+from gateway.lampposts import management
+from gateway.lampposts.readings import batch_of
+from gateway.lampposts.route import Route
+from gateway.lampposts.session import MOST_JUMP, Session
+from gateway.lampposts.smp_transport import SessionTransport
+from gateway.lampposts.turns import Traffic, Turns
 from gateway.logs import get
 from protocol import envelope, messages, records, smp
 
@@ -76,6 +78,8 @@ class Lamppost:
         self.script = list(script)
         self.frames: list[bytes] = []
 
+    open = True
+
     def next_sequence(self) -> int:
         return 1
 
@@ -97,7 +101,9 @@ class Reservations:
 
 
 def session(lamppost: Lamppost, reservations: Reservations | None = None) -> Session:
-    return Session(NODE, 1, KEY, 1, lamppost, Turns(), reservations or Reservations(), 3, get())  # type: ignore[arg-type]
+    channel = BusChannel(1, lamppost, Turns(), 3)  # type: ignore[arg-type]
+    route = Route([channel])
+    return Session(NODE, KEY, 1, route, reservations or Reservations(), get())  # type: ignore[arg-type]
 
 
 def counter_of(frame: bytes) -> int:
@@ -236,7 +242,7 @@ async def test_smpclient_speaks_over_the_bus_transport() -> None:
         _, group, sequence, command, body = smp.unpack(frame)
         return smp.pack(smp.OP_WRITE_RSP, group, sequence, command, {"r": body["d"]})
 
-    client = SMPClient(BusTransport(session(Lamppost(silent, echo))), "node")
+    client = SMPClient(SessionTransport(session(Lamppost(silent, echo))), "node")
     assert (await client.request(EchoWrite(d="hello"))).r == "hello"  # type: ignore[union-attr]
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from gateway.bus.poller import Poller
 from gateway.desired import Configurations
+from gateway.lampposts.poller import Poller
+from gateway.lampposts.visits import Visits
 from gateway.logs import get
 from gateway.reported import Reporter
 from gateway.waiting import happens_within
@@ -43,14 +43,13 @@ def reporter() -> Work:
 def poller() -> Work:
     opened = asyncio.Event()
     opened.set()
-    port = cast("Any", SimpleNamespace(opened=opened))
-    made = Poller([], port, nothing, nothing, 1, 1, get())
+    made = Poller([], nothing, opened, Visits(nothing, nothing, 1, 1, get()))
     return made.run(), made.wake
 
 
 def poller_without_port() -> Work:
     opened = asyncio.Event()
-    made = Poller([], cast("Any", SimpleNamespace(opened=opened)), nothing, nothing, 1, 1, get())
+    made = Poller([], nothing, opened, Visits(nothing, nothing, 1, 1, get()))
     return made.run(), opened.set
 
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.bus import management
-from gateway.bus import session as session_module
-from gateway.bus.session import MOST_JUMP, MOST_JUMPED_PER_HOUR
-from gateway.bus.turns import Traffic
 from gateway.errors import BadReply, GatewayError, NodeRefused, SealBroken
+from gateway.lampposts import management
+from gateway.lampposts import session as session_module
+from gateway.lampposts.session import MOST_JUMP, MOST_JUMPED_PER_HOUR
+from gateway.lampposts.turns import Traffic
 from protocol import envelope, smp
 from tests.unit.gateway.test_bus import (
     LAMP,

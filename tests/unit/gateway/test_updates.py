@@ -15,9 +15,9 @@ import pytest
 from gateway.buffer import database
 from gateway.buffer.state import State, Transfer, Wish
 from gateway.buffer.writer import Writer
-from gateway.bus import management
 from gateway.config import UpdatesSection
 from gateway.errors import NodeRefused, NoReply
+from gateway.lampposts import management
 from gateway.logs import get
 from gateway.updates import runner as runner_module
 from gateway.updates.images import Images, ImageUnavailable

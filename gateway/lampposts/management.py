@@ -20,10 +20,10 @@ from smp.settings_management import WriteSettingRequest
 from smpclient import SMPClient
 from smpclient.exceptions import SMPClientException
 
-from gateway.bus.lamppost import Lamppost
-from gateway.bus.smp_transport import BusTransport
-from gateway.bus.turns import Traffic
 from gateway.errors import BadReply, GatewayError, NodeRefused
+from gateway.lampposts.lamppost import Lamppost
+from gateway.lampposts.smp_transport import SessionTransport
+from gateway.lampposts.turns import Traffic
 from protocol import configuration, messages, smp
 from protocol.errors import ProtocolError
 
@@ -120,7 +120,7 @@ class Upload:
     """
 
     def __init__(self, lamppost: Lamppost, image: bytes) -> None:
-        self._transport = BusTransport(lamppost.session, FLASH_PATIENCE_S)
+        self._transport = SessionTransport(lamppost.session, FLASH_PATIENCE_S)
         self._lamppost = lamppost
         self._image = image
         self.offset = 0
@@ -129,7 +129,7 @@ class Upload:
         """Upload to the end, calling `progressed()` after each chunk.
 
         Raises NodeRefused (unsealed: to be confirmed by STATUS), BadReply, NoReply,
-        PortUnavailable.
+        LinkUnavailable.
         """
         client = SMPClient(self._transport, self._lamppost.id, CLIENT_TIMEOUT_S)
         stalled = 0

@@ -12,9 +12,17 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway.buffer.state import START_BELOW, State
-from gateway.bus.transaction import Line
-from gateway.bus.turns import Traffic, Turns
-from gateway.errors import BadReply, NodeRefused, NoReply, SealBroken, Unsettled
+from gateway.errors import (
+    BadReply,
+    LinkUnavailable,
+    NodeRefused,
+    NoReply,
+    SealBroken,
+    Unsettled,
+)
+from gateway.lampposts.channel import Channel
+from gateway.lampposts.route import Route
+from gateway.lampposts.turns import Traffic
 from gateway.logs import Logger
 from protocol import envelope, messages, smp
 from protocol.errors import ProtocolError
@@ -38,28 +46,16 @@ _UNSEALED_BUSY = (smp.GROUP_STREET, smp.STREET_ERR_BUSY)
 
 
 class Session:
-    """Exchanges with the lamppost `node` (6 bytes) at `address`, sealed with `key`."""
+    """Exchanges with the lamppost `node` (6 bytes) by way of `route`, sealed with `key`."""
 
     def __init__(
-        self,
-        node: bytes,
-        address: int,
-        key: bytes,
-        key_id: int,
-        line: Line,
-        turns: Turns,
-        state: State,
-        attempts: int,
-        log: Logger,
+        self, node: bytes, key: bytes, key_id: int, route: Route, state: State, log: Logger
     ) -> None:
         self._node = node
-        self._address = address
         self._key = key
         self._key_id = key_id
-        self._line = line
-        self._turns = turns
+        self.route = route
         self._state = state
-        self._attempts = attempts
         self._log = log
         self._counter = 0
         self._reserved = 0
@@ -82,11 +78,12 @@ class Session:
         """Send one SMP message sealed; give the body of the reply.
 
         idempotent: whether a request whose fate is unknown may be made again as a new one.
-        just_before: called when the line is ours, before the first byte of each new request; may
+        just_before: called when the link is ours, before the first byte of each new request; may
         raise to give up.
-        Raises NodeRefused, NoReply, PortUnavailable, SealBroken, BadReply, Unsettled.
+        Raises NodeRefused, NoReply, LinkUnavailable, SealBroken, BadReply, Unsettled.
         """
-        async with self._turns.take(traffic):
+        channel = self.route.current()
+        async with channel.turn(traffic):
             for _ in range(3):
                 if just_before is not None:
                     just_before()
@@ -96,11 +93,13 @@ class Session:
                     smp.OP_WRITE, smp.GROUP_STREET, counter & 0xFF, messages.SEALED,
                     messages.sealed(sealed),
                 )  # fmt: skip
-                reply, repeated = await self._repeat(outer, attempts, patience_s)
+                reply, repeated = await self._exchange(channel, outer, attempts, patience_s)
                 body = _reply_body(reply, smp.GROUP_STREET, messages.SEALED)
                 refusal = smp.error_of(body)
                 if refusal is None:
-                    return self._open(body, counter, message)
+                    inner = self._open(body, counter)
+                    self.route.answered(channel)
+                    return _inner_body(inner, message)
                 if refusal == (smp.GROUP_STREET, smp.STREET_ERR_SEAL):
                     self.broken_seals += 1
                     raise SealBroken("the lamppost cannot open our seal: another key, or damage")
@@ -125,25 +124,24 @@ class Session:
     ) -> bytes:
         """Send one SMP message as it is; give the reply message. Only for what needs no seal.
 
-        Raises NoReply, PortUnavailable.
+        Raises NoReply, LinkUnavailable.
         """
-        async with self._turns.take(traffic):
-            return (await self._repeat(message, attempts, patience_s))[0]
+        channel = self.route.current()
+        async with channel.turn(traffic):
+            return (await self._exchange(channel, message, attempts, patience_s))[0]
 
-    async def _repeat(
-        self, payload: bytes, attempts: int | None, patience_s: float
+    async def _exchange(
+        self, channel: Channel, message: bytes, attempts: int | None, patience_s: float
     ) -> tuple[bytes, bool]:
-        sequence = self._line.next_sequence()
-        most = attempts or self._attempts
-        for attempt in range(1, most + 1):
-            try:
-                reply = await self._line.transact(self._address, sequence, payload, patience_s)
-            except NoReply:
-                if attempt == most:
-                    raise
-            else:
-                return reply, attempt > 1
-        raise NoReply("no attempt was made")
+        if len(message) > channel.mtu:
+            raise BadReply(
+                f"a message of {len(message)} bytes, the {channel.kind} carries {channel.mtu}"
+            )
+        try:
+            return await channel.exchange(message, attempts=attempts, patience_s=patience_s)
+        except (NoReply, LinkUnavailable):
+            self.route.failed(channel)
+            raise
 
     async def _take_counter(self) -> int:
         if self._counter >= self._reserved:
@@ -184,7 +182,7 @@ class Session:
             self.broken_seals += 1
             raise SealBroken(f"cannot seal with counter {counter}: {error}") from error
 
-    def _open(self, body: dict[str, Any], counter: int, request: bytes) -> dict[str, Any]:
+    def _open(self, body: dict[str, Any], counter: int) -> bytes:
         try:
             plain, _, answered = envelope.open_sealed(
                 {self._key_id: self._key},
@@ -199,11 +197,15 @@ class Session:
             self.broken_seals += 1
             raise SealBroken(f"reply to counter {answered}, asked with {counter}")
         self._answered = True
-        _, group, _, command, _, _ = smp.unpack_header(request)
-        inner = _reply_body(plain, group, command)
-        if smp.error_of(inner) is not None:
-            raise _refused(inner)
-        return inner
+        return plain
+
+
+def _inner_body(reply: bytes, request: bytes) -> dict[str, Any]:
+    _, group, _, command, _, _ = smp.unpack_header(request)
+    body = _reply_body(reply, group, command)
+    if smp.error_of(body) is not None:
+        raise _refused(body)
+    return body
 
 
 def _reply_body(data: bytes, group: int, command: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Polling one bus: every lamppost in turn, the busy ones without a pause, the silent ones seldom.
+"""One visit to a lamppost: its facts, or its next records and the acknowledgement of the last.
 
 A poll asks for records from a position and carries the acknowledgement of what has been committed
 since the last. The next request leaves while the last batch is still being committed; a lamppost
@@ -9,114 +9,77 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 
 from gateway.buffer.records import Batch, Position, Records
-from gateway.bus import management
-from gateway.bus.lamppost import Lamppost
-from gateway.bus.port import Port
-from gateway.bus.readings import batch_of
-from gateway.bus.turns import Traffic
 from gateway.clock import StreetClock
 from gateway.errors import (
     BadReply,
     BufferUnavailable,
     CursorMoved,
+    LinkUnavailable,
     NodeRefused,
     NoReply,
-    PortUnavailable,
     SealBroken,
 )
+from gateway.lampposts import management
+from gateway.lampposts.lamppost import Lamppost
+from gateway.lampposts.readings import batch_of
+from gateway.lampposts.turns import Traffic
 from gateway.logs import Logger, Trouble
-from gateway.waiting import happens_within
 from protocol.messages import MAX_RECORD_BYTES
 
 # Failures in a row after which a lamppost counts as silent.
 SILENT_AFTER = 3
+# Batches of one lamppost that may be on their way to the disk.
+MOST_COMMITS = 2
 _FIRST_RETRY_S = 0.2
 _FACTS_EVERY_S = 900.0
-# Batches of one lamppost that may be on their way to the disk.
-_MOST_COMMITS = 2
 _COMMIT_RETRY_S = 1.0
-# A port away for this long makes its lampposts silent.
-_PORT_PATIENCE_S = 5.0
 # Beyond every record: nothing is returned, the acknowledgement and the time still count.
 _END = Position(0xFFFFFFFF, 0xFFFFFFFF)
 
 
-class Poller:
-    """Polls `lampposts`, all on the bus of `port`, into `records`.
+class Visits:
+    """Visits lampposts of one link, into `records`.
 
-    idle_s: pause between polls of a lamppost that has nothing waiting; silent_most_s: longest
-    pause between attempts at a silent one. Both machine time.
+    idle_s: pause between visits to a lamppost that has nothing waiting; silent_most_s: longest
+    pause between attempts at a silent one. Both machine time. `committed` is called when a commit
+    has ended, whichever way.
     """
 
     def __init__(
         self,
-        lampposts: Sequence[Lamppost],
-        port: Port,
         records: Records,
         clock: StreetClock,
         idle_s: float,
         silent_most_s: float,
         log: Logger,
     ) -> None:
-        self._lampposts = lampposts
-        self._port = port
         self._records = records
         self._clock = clock
         self._idle = idle_s
         self._silent_most = silent_most_s
-        self._log = log
-        self._wake = asyncio.Event()
         self._commits: set[asyncio.Task[None]] = set()
         self._full = Trouble(log, "buffer full: lampposts keep their records")
         self._storage = Trouble(log, "records cannot be committed")
         self._retry_commits_at = 0.0
+        self.committed: Callable[[], None] = lambda: None
 
-    def wake(self) -> None:
-        """Look again who is due."""
-        self._wake.set()
+    async def close(self) -> None:
+        """Wait for what is on its way to the disk."""
+        if self._commits:
+            await asyncio.wait(self._commits)
 
-    async def run(self) -> None:
-        """Poll until cancelled."""
+    async def visit(self, lamppost: Lamppost) -> None:
+        """Ask `lamppost` once; what goes wrong is noted with it, and says when it is due next."""
         try:
-            while True:
-                if not self._port.opened.is_set():
-                    await self._without_port()
-                self._wake.clear()
-                lamppost, wait = self._next(time.monotonic())
-                if lamppost is not None:
-                    await self._visit(lamppost)
-                    continue
-                await happens_within(self._wake, wait)
-        finally:
-            if self._commits:
-                await asyncio.wait(self._commits)
-
-    def _next(self, now: float) -> tuple[Lamppost | None, float]:
-        """The due lamppost that has waited longest; else None and how long until one is due."""
-        ready = [item for item in self._lampposts if item.commits_pending < _MOST_COMMITS]
-        due = [item for item in ready if item.next_due <= now]
-        if due:
-            return min(due, key=lambda item: item.last_asked), 0.0
-        # A lamppost whose commits lag wakes us when they are done.
-        return None, max(0.001, min((item.next_due - now for item in ready), default=60.0))
-
-    async def _without_port(self) -> None:
-        if not await happens_within(self._port.opened, _PORT_PATIENCE_S):
-            for lamppost in self._lampposts:
-                self._fell_silent(lamppost, "the bus's port is not open")
-
-    async def _visit(self, lamppost: Lamppost) -> None:
-        lamppost.last_asked = time.monotonic()
-        try:
-            if lamppost.wants_facts or lamppost.last_asked > lamppost.facts_at + _FACTS_EVERY_S:
+            if lamppost.wants_facts or time.monotonic() > lamppost.facts_at + _FACTS_EVERY_S:
                 await self._facts(lamppost)
                 lamppost.next_due = 0.0
             else:
                 await self._poll(lamppost)
-        except (NoReply, PortUnavailable) as error:
+        except (NoReply, LinkUnavailable) as error:
             self._failed(lamppost, str(error))
         except BufferUnavailable as error:
             # No sealing counter could be reserved. The disk is at fault, not the lamppost.
@@ -127,7 +90,7 @@ class Poller:
             self._failed(lamppost, str(error))
 
     def _attempts(self, lamppost: Lamppost) -> int | None:
-        # A silent lamppost gets one attempt: the others are waiting for the line.
+        # A silent lamppost gets one attempt: the others are waiting for the link.
         return None if lamppost.link == "up" else 1
 
     async def _facts(self, lamppost: Lamppost) -> None:
@@ -208,16 +171,17 @@ class Poller:
                 self._retry_commits_at = time.monotonic() + _COMMIT_RETRY_S
         finally:
             lamppost.commits_pending -= 1
-            self._wake.set()
+            self.committed()
 
     def _failed(self, lamppost: Lamppost, why: str) -> None:
         lamppost.failures += 1
         pause = min(self._silent_most, _FIRST_RETRY_S * 2 ** min(lamppost.failures - 1, 20))
         lamppost.next_due = time.monotonic() + pause
         if lamppost.failures >= SILENT_AFTER:
-            self._fell_silent(lamppost, why)
+            self.fell_silent(lamppost, why)
 
-    def _fell_silent(self, lamppost: Lamppost, why: str) -> None:
+    def fell_silent(self, lamppost: Lamppost, why: str) -> None:
+        """Nothing is heard of `lamppost` any more."""
         if lamppost.link == "silent":
             lamppost.log.debug("lamppost still silent", why=why, failures=lamppost.failures)
             return

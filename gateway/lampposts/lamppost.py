@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from gateway.buffer.records import Position
-from gateway.bus.session import Session
+from gateway.lampposts.session import Session
 from gateway.logs import Logger
 from protocol import records
 
@@ -17,13 +17,20 @@ class Lamppost:
     """One lamppost: identity, link, place in its log, and the last facts it gave."""
 
     def __init__(
-        self, node: bytes, name: str, bus: str, address: int, session: Session, log: Logger
+        self,
+        node: bytes,
+        name: str,
+        session: Session,
+        log: Logger,
+        bus: str | None = None,
+        address: int | None = None,
     ) -> None:
         self.node = node
         self.name = name
+        self.session = session
+        # Its place on a bus, where it is on one.
         self.bus = bus
         self.address = address
-        self.session = session
         self.log = log
         # Called when something the city should know has changed.
         self.changed: Callable[[], None] = lambda: None
