@@ -11,9 +11,12 @@ from typing import Any
 from gateway.buffer.schema import Database, code, is_environment, text
 
 # What is not here is asked for again.
-_TABLES = ("tally", "seal", "record", "cursor", "transfer", "desired", "command", "rejected")
+_TABLES = (
+    "tally", "seal", "record", "cursor", "transfer", "desired", "command", "rejected", "outlet",
+    "kept",
+)  # fmt: skip
 # Tables that grow, walked by id so that one bad page hides only its own rows.
-_WALKED = frozenset({"record", "rejected"})
+_WALKED = frozenset({"record", "rejected", "kept"})
 # Around damage keys are tried in ranges of this many: each is found from the root anew.
 _RANGE = 32
 # So many keys are tried on either side of damage that hides where the rows end.
@@ -90,9 +93,11 @@ def salvage(damaged: Path, into: Database) -> dict[str, int]:
 
 
 def _copy_table(source: _Source, into: Database, table: str) -> int:
+    if _missing(source, table):
+        return 0
     columns = _columns(source, into, table)
     values = columns
-    if table == "record":
+    if table in ("record", "kept"):
         # Their age begins anew: a damaged age would have them dropped as too old.
         running = into.execute("SELECT value FROM tally WHERE name = 'running_s'").fetchone()[0]
         values = [str(running) if name == "received" else name for name in columns]
@@ -115,6 +120,15 @@ def _copy_table(source: _Source, into: Database, table: str) -> int:
                 "UPDATE tally SET value = 0 WHERE value NOT BETWEEN 0 AND ?", [_LARGEST_TALLY]
             )
     return copied
+
+
+def _missing(source: _Source, table: str) -> bool:
+    """Whether the file is of a program that did not have the table yet."""
+    query = f"SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '{table}'"  # noqa: S608
+    try:
+        return not list(source.rows(query))
+    except _Damage:
+        return False
 
 
 def _columns(source: _Source, into: Database, table: str) -> list[str]:
@@ -174,7 +188,9 @@ def _walk(source: _Source, table: str, select: str) -> Iterator[tuple[Any, ...]]
 
 def _last_id(source: _Source, table: str, above: int) -> int:
     """The highest key ever given, as far as that is believable."""
-    query = f"SELECT seq FROM sqlite_sequence WHERE name = '{table}'"  # noqa: S608 - our own names
+    # What is kept has the ids that `record` gave.
+    owner = "record" if table == "kept" else table
+    query = f"SELECT seq FROM sqlite_sequence WHERE name = '{owner}'"  # noqa: S608 - our own names
     for (last,) in _until_damage(source, query):
         if isinstance(last, int) and last > above:
             return last

@@ -33,7 +33,7 @@ async def filled(path: Path) -> None:
 
 def damage_middle(path: Path) -> None:
     content = bytearray(path.read_bytes())
-    middle = len(content) // 2 // PAGE * PAGE
+    middle = content.index(b"%08d" % (COUNT // 2)) // PAGE * PAGE
     content[middle : middle + PAGE] = os.urandom(PAGE)
     path.write_bytes(content)
 
