@@ -56,7 +56,9 @@ def add_safe(node):
 def _bus(node):
     from .links.bus import BusLink
 
-    node.links["bus"] = BusLink(node.board.bus_uart(), node.server, node.identity["address"])
+    node.links["bus"] = BusLink(
+        node.board.bus_uart(), node.server, node.identity["address"], node.lamp
+    )
     return node.links["bus"]
 
 

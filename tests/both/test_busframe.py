@@ -56,6 +56,33 @@ def test_refuses_to_send_what_would_be_refused():
     assert len(busframe.Deframer().feed(largest)) == 1
 
 
+def test_a_call_reaches_those_whose_addresses_end_so():
+    for mask, value in ((0, 0), (1, 1), (7, 4)):
+        payload = busframe.call_payload(mask, value, b"\x09\x0c")
+        for address in range(1, busframe.LAST_ADDRESS + 1):
+            asked, heard, begins = busframe.parse_call(payload, address)
+            assert asked == (address % (mask + 1) == value)
+            assert heard == (address in (9, 12))
+            assert not begins
+    assert busframe.parse_call(busframe.call_payload(0, 0, b"\xff"), 9) == (True, False, True)
+    assert busframe.parse_call(b"\0", 9) == (False, False, False)
+    assert len(busframe.encode(busframe.BROADCAST_ADDRESS, busframe.CALL, 1, b"\0\0")) == 12
+
+
+def test_a_frame_that_has_begun_is_pending():
+    deframer = busframe.Deframer()
+    frame = busframe.encode(1, busframe.REQUEST, 0, b"x")
+    assert not deframer.pending
+    deframer.feed(frame[:1])
+    assert not deframer.pending, "a delimiter begins nothing"
+    deframer.feed(frame[1:4])
+    assert deframer.pending
+    deframer.feed(frame[4:])
+    assert not deframer.pending
+    deframer.feed(b"\xaa" * 2000)
+    assert deframer.pending
+
+
 def test_any_bytes_in_never_an_exception_out():
     random = Random(11)
     deframer = busframe.Deframer()

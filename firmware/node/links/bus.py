@@ -2,7 +2,8 @@
 
 Every node hears everything on the line, its own frames included where the transceiver echoes; what
 is for others, or is a reply, is passed over. A broadcast is carried out and never answered: what
-changes the street has to be sealed under a group key, chunks of a multicast image do not.
+changes the street has to be sealed under a group key, chunks of a multicast image do not. A call,
+by which the master asks all at once, is answered when somebody was seen of whom it has not heard.
 """
 
 import asyncio
@@ -27,17 +28,20 @@ _MOST_STALE = 256
 
 
 class BusLink:
-    """uart: a `machine.UART`. server: Server. address: this node's, 1..247.
+    """uart: a `machine.UART`. server: Server. address: this node's, 1..247. lamp: has `sightings`.
 
-    answered: requests replied to. broadcasts: broadcast frames. failed: replies that the port did
-    not take. late: replies not sent because nobody waits for them.
+    answered: requests and calls replied to. broadcasts: broadcast frames. failed: replies that the
+    port did not take. late: replies not sent because nobody waits for them.
     """
 
-    def __init__(self, uart, server, address):
+    def __init__(self, uart, server, address, lamp):
         self._uart = uart
         self._reader = asyncio.StreamReader(uart)
         self._server = server
         self._address = address
+        self._lamp = lamp
+        # Low bits of the sightings: that the master has heard of, and that it was last told.
+        self._heard = self._said = 0
         self._deframer = busframe.Deframer()
         self._rejected = 0  # by deframers before this one
         self._buffer = bytearray(_CHUNK)
@@ -64,7 +68,9 @@ class BusLink:
                 # A port that is ready and has nothing: do not spin on it.
                 await asyncio.sleep_ms(10)
                 continue
-            for address, control, sequence, payload in self._deframer.feed(view[:count]):
+            frames = self._deframer.feed(view[:count])
+            while frames:
+                address, control, sequence, payload = frames.pop(0)
                 check_in()
                 if control == busframe.BROADCAST and address == busframe.BROADCAST_ADDRESS:
                     self.broadcasts += 1
@@ -73,11 +79,27 @@ class BusLink:
                     if time.ticks_diff(time.ticks_ms(), began) >= _LONG_MS:
                         self._forget_stale()
                         break
+                elif control == busframe.CALL and address == busframe.BROADCAST_ADDRESS:
+                    # When the master has gone on, an answer would only garble what it says.
+                    late = frames or self._deframer.pending or self._uart.any()
+                    self._called(sequence, payload, late)
                 elif control == busframe.REQUEST and address == self._address:
                     took = await self._answer(sequence, payload)
                     if took >= _LONG_MS:
                         self._forget_stale()
                         break
+
+    def _called(self, sequence, payload, late):
+        """Say that somebody was seen, if the master asks this node and has not heard it yet."""
+        seen = self._lamp.sightings & 0xFF
+        asked, heard, begins = busframe.parse_call(payload, self._address)
+        if begins:
+            self._heard = seen
+        elif heard:
+            self._heard = self._said
+        if asked and not late and seen != self._heard:
+            self._said = seen
+            self._send(busframe.CALL_REPLY, sequence, bytes((seen,)))
 
     async def _answer(self, sequence, payload):
         """Answer one request; how long it took, in ms."""
@@ -90,13 +112,16 @@ class BusLink:
             # By now the line is another node's; the repeat of the request is answered.
             self.late += 1
             return took
+        self._send(busframe.RESPONSE, sequence, reply)
+        return took
+
+    def _send(self, control, sequence, payload):
         try:
             # The port's buffer takes a whole frame, so this does not wait for the line.
-            self._uart.write(busframe.encode(self._address, busframe.RESPONSE, sequence, reply))
+            self._uart.write(busframe.encode(self._address, control, sequence, payload))
             self.answered += 1
         except (OSError, ProtocolError):
             self.failed += 1
-        return took
 
     def _forget_stale(self):
         """Drop what came in meanwhile: a reply to it would meet another node's on the line."""

@@ -38,6 +38,9 @@ class Line(io.IOBase):
         buffer[: len(data)] = data
         return len(data)
 
+    def any(self):
+        return len(self.incoming)
+
     def write(self, data):
         if self.failing:
             raise OSError(5)
@@ -49,6 +52,10 @@ class Line(io.IOBase):
             return _EINVAL  # it has no file descriptor
         ready = (1 if self.incoming else 0) | (4 if self.room else 0)
         return ready & argument
+
+
+class Lamp:
+    sightings = 0
 
 
 class Server:
@@ -81,7 +88,7 @@ async def serve(link, line, check_ins, until, most_ms=4000):
 
 def test_the_bus_answers_its_own_address_only():
     line, server, checks = Line(), Server(), []
-    link = BusLink(line, server, ADDRESS)
+    link = BusLink(line, server, ADDRESS, Lamp())
     for address, control in (
         (ADDRESS + 1, busframe.REQUEST),
         (ADDRESS, busframe.RESPONSE),
@@ -103,7 +110,7 @@ def test_the_bus_answers_its_own_address_only():
 
 def test_garbage_and_floods_on_the_bus_are_counted_and_passed():
     line, server, checks = Line(), Server(), []
-    link = BusLink(line, server, ADDRESS)
+    link = BusLink(line, server, ADDRESS, Lamp())
     good = busframe.encode(ADDRESS, busframe.REQUEST, 1, REQUEST)
     line.incoming.extend(b"\xff" * 3 + b"\x55" * 20000 + good)
     for index in range(1, len(good) - 1):
@@ -117,9 +124,56 @@ def test_garbage_and_floods_on_the_bus_are_counted_and_passed():
     assert len(checks) > 50, "a flood leaves time to check in"
 
 
+def call(sequence, mask=0, value=0, heard=b""):
+    payload = busframe.call_payload(mask, value, heard)
+    return busframe.encode(busframe.BROADCAST_ADDRESS, busframe.CALL, sequence, payload)
+
+
+def test_a_call_is_answered_until_the_master_has_heard():
+    line, checks = Line(), []
+    link = BusLink(line, Server(), ADDRESS, Lamp())
+    mine, said = bytes((ADDRESS,)), []
+
+    def hear(*frames, behind=b""):
+        """What is answered to frames that come one after the other."""
+        for frame in frames:
+            line.incoming.extend(frame + behind)
+            before, line.written = link.answered, bytearray()
+            asyncio.run(serve(link, line, checks, lambda: not line.incoming))
+            said.append(
+                [(frame[2], frame[3][0]) for frame in busframe.Deframer().feed(line.written)]
+            )
+            assert link.answered - before == len(said[-1])
+        out = said[:]
+        said.clear()
+        return out
+
+    assert hear(call(1)) == [[]], "nobody was seen"
+    link._lamp.sightings = 258
+    assert hear(call(2), call(3)) == [[(2, 2)], [(3, 2)]], "it was not heard yet"
+    assert hear(call(4, 3, ADDRESS & 3), call(5, 1, 0)) == [[(4, 2)], []], "a part, and another"
+    assert hear(call(6, heard=b"\x01\x02"), call(7, heard=mine)) == [[(6, 2)], []]
+    link._lamp.sightings = 259
+    assert hear(call(8)) == [[(8, 3)]]
+    link._lamp.sightings = 260
+    assert hear(call(9, heard=mine)) == [[(9, 4)]], "what was heard is the one before"
+    link._lamp.sightings = 270
+    begins = bytes((busframe.BROADCAST_ADDRESS,))
+    assert hear(call(10, heard=begins), call(11)) == [[], []], "what was before is not asked for"
+    link._lamp.sightings = 271
+    for behind in (b"\0\x21", REQUEST, call(12, 1, 0)):
+        assert hear(call(12), behind=behind) == [[]], "the master has gone on"
+        line.incoming.extend(b"\0")
+    assert hear(call(13)) == [[(13, 15)]]
+    answer = busframe.encode(ADDRESS, busframe.CALL_REPLY, 13, b"\x0f")
+    own = busframe.encode(ADDRESS, busframe.CALL, 13, b"\0\0")
+    short = busframe.encode(busframe.BROADCAST_ADDRESS, busframe.CALL, 13, b"\0")
+    assert hear(answer, own, short) == [[], [], []], "echoes, and what is no call"
+
+
 def test_a_bus_that_takes_no_reply_is_counted():
     line, server, checks = Line(), Server(), []
-    link = BusLink(line, server, ADDRESS)
+    link = BusLink(line, server, ADDRESS, Lamp())
     line.failing = True
     line.incoming.extend(busframe.encode(ADDRESS, busframe.REQUEST, 1, REQUEST))
     asyncio.run(serve(link, line, checks, lambda: link.failed))
@@ -164,7 +218,7 @@ def slow(took):
     """The sequences answered: one request that took so long, three meanwhile, one afterwards."""
     line, checks = Line(), []
     server = SlowServer(line, took)
-    link = BusLink(line, server, ADDRESS)
+    link = BusLink(line, server, ADDRESS, Lamp())
     node.links.bus.time = FakeTime
     # One behind the long one in the same piece is as stale.
     for sequence in (1, 1):
@@ -207,7 +261,7 @@ def test_requests_behind_a_quick_one_are_answered():
 
 def test_a_quiet_link_checks_in():
     for make in (
-        lambda line: BusLink(line, Server(), ADDRESS),
+        lambda line: BusLink(line, Server(), ADDRESS, Lamp()),
         lambda line: ConsoleLink(line, line, Server()),
     ):
         line, checks = Line(), []
