@@ -56,12 +56,29 @@ class PrivateApt:
         Raises:
             ToolError: apt is missing, or the mirror does not have what is asked for.
         """
+        self._update()
+        self._apt("download", *packages, cwd=into)
+        return sorted(into.glob("*.deb"))
+
+    def dependency(self, package: str, prefix: str) -> str:
+        """The first package that ``package`` depends on whose name begins with ``prefix``.
+
+        Raises:
+            ToolError: apt is missing, or knows of none.
+        """
+        self._update()
+        env = {"APT_CONFIG": f"{self._folder}/apt.conf"}
+        for line in _output("apt-cache", "depends", package, env=env).splitlines():
+            kind, _, name = line.strip().partition(": ")
+            if kind == "Depends" and name.startswith(prefix):
+                return name
+        raise ToolError(f"expected {package} to depend on a {prefix}*, it does not; {_BY_HAND}")
+
+    def _update(self) -> None:
         if not self._ready:
             self._set_up()
             self._apt("update", "--error-on=any")
             self._ready = True
-        self._apt("download", *packages, cwd=into)
-        return sorted(into.glob("*.deb"))
 
     def _set_up(self) -> None:
         for sub in ("state/lists/partial", "cache/archives/partial"):
@@ -131,11 +148,11 @@ def write_launcher(root: Path, name: str, binary: str, architecture: str) -> Pat
         ToolError: the loader or a library the binary needs is not among the unpacked files.
     """
     loader = _only_file(root, LOADERS[architecture])
-    libraries = _only_file(root, "libc.so.6").parent
+    folder = _only_file(root, "libc.so.6").parent
     if not (root / binary).is_file():
         raise ToolError(f"expected {binary} among the unpacked files, got none; {_BY_HAND}")
-    _check_closure(root, loader, libraries, root / binary)
-    words = [f'"$root/{path.relative_to(root)}"' for path in (loader, libraries, root / binary)]
+    libraries(loader, folder, root / binary)
+    words = [f'"$root/{path.relative_to(root)}"' for path in (loader, folder, root / binary)]
     launcher = root / "bin" / name
     launcher.parent.mkdir()
     launcher.write_text(
@@ -151,16 +168,26 @@ def write_launcher(root: Path, name: str, binary: str, architecture: str) -> Pat
 _BY_HAND = "install the program by hand and name it in its LAMPLIGHTER_ variable"
 
 
-def _check_closure(root: Path, loader: Path, libraries: Path, binary: Path) -> None:
-    """Every library must come from ``root``: one of the host's may not fit the unpacked libc."""
-    listing = _output(str(loader), "--library-path", str(libraries), "--list", str(binary))
+def libraries(loader: Path, folder: Path, binary: Path) -> list[Path]:
+    """The libraries in ``folder`` that ``binary`` needs, found by the unpacked ``loader``.
+
+    Raises:
+        ToolError: one is not there: the host's may not fit the unpacked libc.
+    """
+    listing = _output(str(loader), "--library-path", str(folder), "--list", str(binary))
+    found: list[Path] = []
     for line in listing.splitlines():
-        name, arrow, found = line.strip().partition(" => ")
-        if arrow and not found.startswith(f"{root}/"):
+        name, arrow, place = line.strip().partition(" => ")
+        if not arrow or name.startswith("/"):
+            continue  # the kernel's own, and the loader
+        path = Path(place.rpartition(" (")[0])
+        if path.parent != folder:
             raise ToolError(
-                f"expected {name} for {binary.name} among the unpacked packages, got {found}; "
-                "add its package to the list in simulators/tools/programs.py"
+                f"expected {name} for {binary.name} among the unpacked packages, got {place}; "
+                "add its package to the list that has the program's"
             )
+        found.append(path)
+    return found
 
 
 def _only_file(root: Path, name: str) -> Path:
