@@ -55,8 +55,10 @@ class Database(sqlite_utils.Database):
 def connect(path: Path) -> Database:
     """A connection with the durability everything here relies on. Used from one thread at a time.
 
-    Raises sqlite3.Error.
+    Raises sqlite3.Error, and OSError where the file cannot be made.
     """
+    if not path.exists():
+        path.touch(mode=0o600)  # it holds a key that lampposts share
     connection = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
     # Damaged text is looked at by whoever reads it, row by row; it must not fail a whole query.
     connection.text_factory = text

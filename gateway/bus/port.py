@@ -68,6 +68,11 @@ class Port(asyncio.Protocol):
             raise LinkUnavailable(f"{self._path} is not open")
         self._transport.write(data)
 
+    @property
+    def unsent(self) -> int:
+        """Bytes that were sent and are not on the line yet, as far as the system knows."""
+        return 0 if self._transport is None else self._unsent(self._transport)
+
     def take_back(self) -> bool:
         """Drop what has been sent but is not on the line yet; whether there was anything.
 

@@ -34,12 +34,18 @@ class Lamppost:
         self.log = log
         # Called when something the city should know has changed.
         self.changed: Callable[[], None] = lambda: None
+        # Called when its own sensor has seen somebody since it was last asked. Who came by when is
+        # theirs: it is neither logged nor passed on to the city.
+        self.saw: Callable[[int], None] = lambda sightings: None
+        self.sightings: int | None = None  # since its start, None while not known
 
         self.link: LinkState = "silent"
         self.last_heard = 0  # street time, 0 never
         self.failures = 0  # in a row
         self.refused_replies = 0
-        self.next_due = 0.0  # machine time
+        self._next_due = 0.0
+        # Called when the time of the next visit changes, or one may be possible again.
+        self.on_due: list[Callable[[Lamppost], None]] = []
         self.last_asked = 0.0
 
         # Next to read; and up to where it is committed (exclusive). The first runs ahead of the
@@ -60,6 +66,21 @@ class Lamppost:
         """The node id as text."""
         return self.node.hex()
 
+    @property
+    def next_due(self) -> float:
+        """Machine time of the next visit; 0.0 is at once."""
+        return self._next_due
+
+    @next_due.setter
+    def next_due(self, due: float) -> None:
+        self._next_due = due
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Tell those who visit it that it may be its time."""
+        for told in self.on_due:
+            told(self)
+
     def heard(self, street_time: int) -> None:
         """It answered, and it was really it."""
         self.last_heard = street_time
@@ -69,6 +90,12 @@ class Lamppost:
             self.wants_facts = True
             self.log.info("lamppost up")
             self.changed()
+
+    def take_sightings(self, sightings: int) -> None:
+        """It has seen somebody so many times since its start."""
+        before, self.sightings = self.sightings, sightings
+        if sightings and before is not None and sightings != before:
+            self.saw(sightings)
 
     def take_facts(self, status: dict[str, Any], now: float) -> None:
         """Keep the STATUS reply `status` (as parsed), in a form that JSON can carry."""

@@ -24,7 +24,7 @@ from gateway.errors import BadReply, GatewayError, NodeRefused
 from gateway.lampposts.lamppost import Lamppost
 from gateway.lampposts.smp_transport import SessionTransport
 from gateway.lampposts.turns import Traffic
-from protocol import configuration, messages, smp
+from protocol import cbor, configuration, messages, smp
 from protocol.errors import ProtocolError
 
 # Writing flash, or looking through a whole image, takes a lamppost longer than an answer does.
@@ -50,9 +50,14 @@ def readings(
     )
 
 
-def lamp(level: int | None, seconds: int) -> bytes:
-    """The message that overrides the lamp."""
-    return _write(messages.LAMP, messages.lamp_request(level, seconds))
+def lamp(level: int | None, seconds: int, why: int = 0, groups: int = 0) -> bytes:
+    """The message that overrides the lamp; `why` and `groups` as messages.lamp_request has them."""
+    return _write(messages.LAMP, messages.lamp_request(level, seconds, why, groups))
+
+
+def presence(seconds: int, addresses: bytes = b"") -> bytes:
+    """The message that says somebody is near, as messages.presence_request has it."""
+    return _write(messages.PRESENCE, messages.presence_request(seconds, addresses))
 
 
 def identify(seconds: int) -> bytes:
@@ -70,6 +75,32 @@ async def status(lamppost: Lamppost, attempts: int | None = None) -> dict[str, A
     if parsed["id"] != lamppost.node:
         raise BadReply(f"status of {parsed['id'].hex()} from the address of {lamppost.id}")
     return parsed
+
+
+async def lamp_override(lamppost: Lamppost) -> tuple[int, int] | None:
+    """(why, seconds left) of the override in force, None without one. Raises as Session.ask."""
+    body = await lamppost.session.ask(_read(messages.LAMP, {}), Traffic.POLL)
+    try:
+        messages.parse_lamp_reply(body)
+        return messages.parse_lamp_override(body)
+    except ProtocolError as error:
+        raise BadReply(f"lamp: {error}") from error
+
+
+async def lamp_groups(lamppost: Lamppost) -> int:
+    """The groups that the lamppost is in: lamp/groups, bit 0 for group 1. Raises as Session.ask."""
+    request = smp.pack(
+        smp.OP_READ, smp.GROUP_SETTINGS, 0, smp.SETTINGS_READ_WRITE, {"name": "lamp/groups"}
+    )
+    body = await lamppost.session.ask(request, Traffic.POLL)
+    value: Any = body.get("val")
+    try:
+        groups: Any = cbor.loads(value) if isinstance(value, bytes) else None
+    except ProtocolError as error:
+        raise BadReply(f"lamp/groups: {error}") from error
+    if type(groups) is not int or not 0 <= groups <= messages.ALL_GROUPS:
+        raise BadReply(f"lamp/groups: expected 0 to {messages.ALL_GROUPS}, got {groups!r}")
+    return groups
 
 
 async def configure(lamppost: Lamppost, version: int, values: dict[str, Any]) -> None:

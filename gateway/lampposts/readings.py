@@ -21,12 +21,14 @@ class Reply(NamedTuple):
     waiting: int
     generation: int
     level: int
+    sightings: int  # told to neighbours, and to nobody beyond the gateway
 
 
 def batch_of(node: bytes, asked: Position, body: dict[str, Any]) -> Reply:
     """Check the reply `body` to a poll from position `asked`. Raises BadReply."""
     try:
         epoch, first, bodies, waiting, generation, level = messages.parse_readings_reply(body)
+        sightings = messages.parse_sightings(body)
     except ProtocolError as error:
         raise BadReply(f"readings: {error}") from error
     if first + len(bodies) > 0xFFFFFFFF:
@@ -34,7 +36,7 @@ def batch_of(node: bytes, asked: Position, body: dict[str, Any]) -> Reply:
     following = Position(epoch, first + len(bodies))
     if following <= asked:
         # Nothing, or only what was read before.
-        return Reply(None, waiting if not bodies else 0, generation, level)
+        return Reply(None, waiting if not bodies else 0, generation, level, sightings)
     records: list[tuple[int, bytes]] = []
     rejected: list[Reject] = []
     repeated = 0
@@ -48,10 +50,10 @@ def batch_of(node: bytes, asked: Position, body: dict[str, Any]) -> Reply:
         else:
             records.append((seq, record))
     if not bodies:
-        return Reply(None, waiting, generation, level)
+        return Reply(None, waiting, generation, level, sightings)
     missed = max(0, first - asked.seq) if epoch == asked.epoch else 0
     batch = Batch(node, asked, following, epoch, records, rejected, repeated, missed)
-    return Reply(batch, waiting, generation, level)
+    return Reply(batch, waiting, generation, level, sightings)
 
 
 def _problem(record: bytes) -> str:

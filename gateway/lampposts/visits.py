@@ -126,6 +126,7 @@ class Visits:
         body = await lamppost.session.ask(message, Traffic.POLL, attempts=self._attempts(lamppost))
         reply = batch_of(lamppost.node, asked, body)
         lamppost.heard(self._clock.now())
+        lamppost.take_sightings(reply.sightings)
         if acknowledge is not None:
             lamppost.told = committed
         if lamppost.facts is None or reply.generation != lamppost.facts["generation"]:
