@@ -52,6 +52,11 @@ def release(digest: str) -> str:
     return f"{PREFIX}/releases/{digest}"
 
 
+def release_metadata(name: str) -> str:
+    """The topic that retains a metadata file of the release repository, such as timestamp.json."""
+    return f"{PREFIX}/releases/metadata/{name}"
+
+
 def rollout(identifier: str) -> str:
     """The topic that retains a rollout's state."""
     return f"{PREFIX}/rollouts/{identifier}"

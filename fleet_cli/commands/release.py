@@ -17,12 +17,13 @@ from firmware.build import (
     generate_key,
 )
 from firmware.build import sign as sign_image
+from fleet_cli.commands import release_repository
 from fleet_cli.commands.options import Json
 from fleet_cli.errors import EXIT_FAILED, EXIT_OK, BadInput, Failed, reason_of
 from fleet_cli.output import Details, console, print_json, progress_bar, show, table
 from fleet_cli.release import image
 
-app = typer.Typer(help="Make, sign and look at releases.", no_args_is_help=True)
+app = typer.Typer(help="Make, sign, look at and publish releases.", no_args_is_help=True)
 
 ImageFile = Annotated[Path, typer.Argument(help="The image.", show_default=False)]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="File to write.")]
@@ -222,3 +223,7 @@ def inspection(described: dict[str, Any]) -> RenderableType:
 def _short(value: str) -> str:
     # A hash stays whole, alone or at the end of a description; of a signature the beginning does.
     return f"{value[:61]}..." if len(value) > 64 and " " not in value else value
+
+
+# Last, so that they stand in the help after those that come before them in a release's life.
+app.add_typer(release_repository.app)
