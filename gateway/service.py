@@ -16,16 +16,20 @@ from gateway.bus.port import Port
 from gateway.bus.transaction import Line
 from gateway.clock import StreetClock
 from gateway.commands import Commands
-from gateway.config import BusSection, Configuration
+from gateway.config import BusSection, Configuration, LanSection
 from gateway.desired import Configurations
 from gateway.errors import BufferUnavailable, GatewayError
 from gateway.inbox import Inbox
+from gateway.lampposts.channel import Channel
 from gateway.lampposts.lamppost import Lamppost
 from gateway.lampposts.poller import Poller
 from gateway.lampposts.route import Route
 from gateway.lampposts.session import Session
 from gateway.lampposts.turns import Turns
 from gateway.lampposts.visits import Visits
+from gateway.lan.broker import LocalBroker
+from gateway.lan.channel import LanChannel
+from gateway.lan.link import LanLink
 from gateway.logs import Logger
 from gateway.reported import Reporter
 from gateway.updates.images import Images
@@ -107,7 +111,8 @@ async def _serve(
         name: Port(bus.port, bus.baud, bus.rs485, log.bind(bus=name))
         for name, bus in configuration.bus.items()
     }
-    lampposts = _lampposts(configuration, ports, state, log)
+    local_broker, lan = _local_network(configuration, clock, log.bind(link="lan"))
+    lampposts = _lampposts(configuration, ports, lan, state, log)
 
     reporter: Reporter
 
@@ -159,6 +164,20 @@ async def _serve(
                 tasks.append(group.create_task(ports[name].run()))
                 tasks.append(group.create_task(poller.run()))
                 tasks.append(group.create_task(configurations.run(mine)))
+            if configuration.lan is not None and local_broker is not None and lan is not None:
+                mine = [
+                    lamppost
+                    for lamppost in lampposts.values()
+                    if any(channel.kind == "lan" for channel in lamppost.session.route.channels)
+                ]
+                poller = _lan_poller(configuration.lan, mine, lan, records, clock, log)
+                only = [lamppost for lamppost in mine if lamppost.bus is None]
+                tasks += [
+                    group.create_task(coroutine)
+                    for coroutine in (
+                        local_broker.run(), lan.run(), poller.run(), configurations.run(only)
+                    )
+                ]  # fmt: skip
             await asyncio.wait(
                 [asyncio.ensure_future(stop.wait()), damaged], return_when=asyncio.FIRST_COMPLETED
             )
@@ -171,8 +190,26 @@ async def _serve(
         await commands.close()
 
 
+def _local_network(
+    configuration: Configuration, clock: StreetClock, log: Logger
+) -> tuple[LocalBroker | None, LanLink | None]:
+    settings = configuration.lan
+    if settings is None or not settings.enabled:
+        return None, None
+    broker = LocalBroker(
+        settings, configuration.gateway.data_dir, configuration.lamppost, clock, log
+    )
+    nodes = [section.node for section in configuration.lamppost if section.lan]
+    link = LanLink(settings.local_port, settings.local_user, broker.local_password, nodes, log)
+    return broker, link
+
+
 def _lampposts(
-    configuration: Configuration, ports: dict[str, Port], state: State, log: Logger
+    configuration: Configuration,
+    ports: dict[str, Port],
+    lan: LanLink | None,
+    state: State,
+    log: Logger,
 ) -> dict[bytes, Lamppost]:
     lines = {
         name: (Line(ports[name], bus.reply_timeout_ms / 1000), Turns())
@@ -180,10 +217,21 @@ def _lampposts(
     }
     lampposts: dict[bytes, Lamppost] = {}
     for section in configuration.lamppost:
-        line, turns = lines[section.bus]
         own_log = log.bind(lamppost=section.id, bus=section.bus)
-        attempts = configuration.bus[section.bus].attempts
-        route = Route([BusChannel(section.address, line, turns, attempts)])
+        channels: list[Channel] = []
+        if section.bus is not None and section.address is not None:
+            attempts = configuration.bus[section.bus].attempts
+            channels.append(BusChannel(section.address, *lines[section.bus], attempts))
+        if lan is not None and configuration.lan is not None and section.lan:
+            channels.append(
+                LanChannel(
+                    section.node,
+                    lan,
+                    configuration.lan.reply_timeout_ms / 1000,
+                    configuration.lan.attempts,
+                )
+            )
+        route = Route(channels)
         session = Session(
             section.node, section.key.get_secret_value(), section.key_id, route, state, own_log
         )
@@ -203,6 +251,31 @@ def _poller(
 ) -> Poller:
     visits = Visits(records, clock, bus.idle_poll_ms / 1000, bus.silent_poll_max_s, log)
     return Poller(lampposts, _by_bus, port.opened, visits)
+
+
+def _lan_poller(
+    settings: LanSection,
+    lampposts: list[Lamppost],
+    link: LanLink,
+    records: Records,
+    clock: StreetClock,
+    log: Logger,
+) -> Poller:
+    visits = Visits(records, clock, settings.idle_poll_ms / 1000, settings.silent_poll_max_s, log)
+    poller = Poller(lampposts, _by_lan, link.ready, visits, settings.at_once)
+    known = {lamppost.node: lamppost for lamppost in lampposts}
+
+    def came_or_went(node: bytes) -> None:
+        # Visited at once, however long it was silent.
+        known[node].next_due = 0.0
+        poller.wake()
+
+    link.on_state = came_or_went
+    return poller
+
+
+def _by_lan(lamppost: Lamppost) -> bool:
+    return lamppost.session.route.best.kind == "lan"
 
 
 def _by_bus(lamppost: Lamppost) -> bool:

@@ -9,6 +9,7 @@ from gateway.config.clock import ClockSection
 from gateway.config.file import load
 from gateway.config.identity import GatewaySection
 from gateway.config.lamppost import LamppostSection
+from gateway.config.lan import LanSection
 from gateway.config.log import LogSection
 from gateway.config.model import Configuration
 from gateway.config.mqtt import MqttSection, TlsSection
@@ -21,6 +22,7 @@ __all__ = [
     "Configuration",
     "GatewaySection",
     "LamppostSection",
+    "LanSection",
     "LogSection",
     "MqttSection",
     "TlsSection",

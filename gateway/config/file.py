@@ -4,82 +4,102 @@ from __future__ import annotations
 
 import os
 import stat
-import tomllib
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from gateway.config import lampposts_file
 from gateway.config.model import Configuration
 from gateway.config.problems import describe, one
 from gateway.errors import ConfigurationError
 
 
 def load(path: Path) -> tuple[Configuration, list[str]]:
-    """Read and check the file at `path`; gives the configuration and warnings.
+    """Read and check the file at `path`, and the lampposts file it names, relative to its folder.
 
+    Gives the configuration, with the lampposts of both, and warnings.
     Raises ConfigurationError with one line per problem: key, value, what was expected, what to do.
     """
+    data = lampposts_file.read_toml(path)
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"{path}: cannot be read ({error}); expected a TOML file in UTF-8; "
-            "check the path and its permissions"
-        ) from error
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(
-            f"{path}: is not TOML ({error}); correct the syntax at that place"
-        ) from error
-    try:
-        configuration = Configuration.model_validate(data)
+        written = Configuration.model_validate(data)
     except ValidationError as error:
         raise ConfigurationError("\n".join(describe(path, Configuration, error, data))) from None
-    problems = _across_sections(path, configuration)
+    kept_in = path.parent / written.gateway.lampposts_file
+    kept = lampposts_file.read(kept_in)
+    gone = lampposts_file.replaced(kept)
+    stays = [(at, own) for at, own in enumerate(written.lamppost) if own.id not in gone]
+    configuration = written.model_copy(
+        update={
+            "gateway": written.gateway.model_copy(update={"lampposts_file": kept_in}),
+            "lamppost": [own for _, own in stays] + kept,
+        }
+    )
+    origins = [(path, f"lamppost[{at}]") for at, _ in stays]
+    origins += [(kept_in, f"lamppost[{at}]") for at in range(len(kept))]
+    problems = _across_sections(path, configuration, origins)
     if problems:
         raise ConfigurationError("\n".join(problems))
-    return configuration, _warnings(path, configuration)
+    return configuration, _warnings(path, configuration, len(written.lamppost) - len(stays))
 
 
-def _across_sections(path: Path, configuration: Configuration) -> list[str]:
+def _across_sections(
+    path: Path, configuration: Configuration, origins: list[tuple[Path, str]]
+) -> list[str]:
     problems: list[str] = []
+    if not configuration.bus and configuration.lan is None:
+        problems.append(f"{path}: bus is missing: expected a [bus.<name>] or [lan]; add it")
     seen: dict[tuple[str, object], int] = {}
     for index, lamppost in enumerate(configuration.lamppost):
-        where = f"lamppost[{index}]"
-        if lamppost.bus not in configuration.bus:
+        file, where = origins[index]
+        if lamppost.bus is not None and lamppost.bus not in configuration.bus:
             known = ", ".join(configuration.bus)
             problems.append(
                 one(
-                    path,
+                    file,
                     f"{where}.bus",
                     lamppost.bus,
                     f"one of: {known}",
                     f"add [bus.{lamppost.bus}] or name an existing bus",
                 )
             )
+        if lamppost.lan and configuration.lan is None:
+            problems.append(
+                one(file, f"{where}.lan", True, "a [lan] section", "add it, or remove lan here")
+            )
         unique: list[tuple[str, str, object]] = [
             ("id", "an id", lamppost.id),
             ("name", "a name", lamppost.name),
+            ("pole", "a pole", lamppost.place),
             ("address", f"an address on bus {lamppost.bus}", lamppost.address),
         ]
         for key, what, value in unique:
+            if value is None:
+                continue
             first = seen.setdefault((what, value), index)
-            if first != index:
-                problems.append(
-                    one(
-                        path,
-                        f"{where}.{key}",
-                        value,
-                        f"{what} that no other lamppost has",
-                        f"lamppost[{first}] has it too: change one of them",
-                    )
+            if first == index or (key == "pole" and lamppost.pole is None):
+                continue  # two of one name are told so already
+            other, its = origins[first]
+            its = its if other == file else f"{its} of {other}"
+            problems.append(
+                one(
+                    file,
+                    f"{where}.{key}",
+                    value,
+                    f"{what} that no other lamppost has",
+                    f"{its} has it too: change one of them",
                 )
+            )
     return problems
 
 
-def _warnings(path: Path, configuration: Configuration) -> list[str]:
+def _warnings(path: Path, configuration: Configuration, replaced: int) -> list[str]:
     secret_files = [path, configuration.mqtt.password_file]
+    kept_in = configuration.gateway.lampposts_file
+    if kept_in.exists():
+        secret_files.append(kept_in)
+    if configuration.lan is not None:
+        secret_files.append(configuration.lan.passphrase_file)
     if configuration.mqtt.tls is not None:
         secret_files.append(configuration.mqtt.tls.key_file)
     warnings: list[str] = []
@@ -96,6 +116,11 @@ def _warnings(path: Path, configuration: Configuration) -> list[str]:
                 f"{file}: holds keys and others can read it (mode {stat.S_IMODE(mode):04o}); "
                 f"run: chmod 600 {file}"
             )
+    if replaced:
+        warnings.append(
+            f"{path}: {replaced} of its [[lamppost]] sections were replaced, as {kept_in} says; "
+            "remove them"
+        )
     if not configuration.lamppost:
         warnings.append(f"{path}: has no [[lamppost]] section; the gateway has nothing to ask")
     return warnings

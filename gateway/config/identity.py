@@ -18,6 +18,10 @@ class GatewaySection(Section):
         f"{', '.join(RESERVED[:-1])} or {RESERVED[-1]}"
     )
     data_dir: Path = Field(description="a folder for the database and release images")
+    lampposts_file: Path = Field(
+        Path("lampposts.toml"),
+        description="a file for the [[lamppost]] sections that the gateway writes itself",
+    )
 
     @field_validator("id")
     @classmethod

@@ -10,6 +10,7 @@ from gateway.config.bus import BusSection
 from gateway.config.clock import ClockSection
 from gateway.config.identity import GatewaySection
 from gateway.config.lamppost import LamppostSection
+from gateway.config.lan import LanSection
 from gateway.config.log import LogSection
 from gateway.config.mqtt import MqttSection
 from gateway.config.updates import UpdatesSection
@@ -20,7 +21,8 @@ class Configuration(Section):
 
     gateway: GatewaySection = Field(description="a [gateway] section")
     clock: ClockSection = Field(default_factory=ClockSection.model_construct)
-    bus: dict[Name, BusSection] = Field(min_length=1, description="at least one [bus.<name>]")
+    bus: dict[Name, BusSection] = Field(default={}, description="[bus.<name>] sections")
+    lan: LanSection | None = None
     lamppost: list[LamppostSection] = Field(default=[], description="[[lamppost]] sections")
     mqtt: MqttSection = Field(description="a [mqtt] section")
     buffer: BufferSection = Field(default_factory=BufferSection.model_construct)

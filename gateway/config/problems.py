@@ -38,7 +38,8 @@ def _line(path: Path, model: type[BaseModel], detail: dict[str, Any], data: dict
         close = difflib.get_close_matches(str(location[-1]), siblings, 1)
         hint = f"did you mean {close[0]}?" if close else "remove it"
         return one(path, key, _value(data, location), f"one of {', '.join(siblings)}", hint)
-    if kind == "value_error" and not expected:
+    whole = isinstance(_value(data, location), dict)
+    if kind == "value_error" and (whole or not expected):
         return f"{path}: {key}: {str(detail['msg']).removeprefix('Value error, ')}; correct it"
     said = expected or str(detail["msg"])
     return one(path, key, _value(data, location), said, "change the value")

@@ -19,3 +19,18 @@ class UpdatesSection(Section):
     retry_s: float = Field(
         5, ge=0.01, le=3600, description="seconds between attempts at a failed step, 0.01 to 3600"
     )
+    multicast: bool = Field(
+        True, description="true to send a release that several lampposts of a bus want to all, once"
+    )
+    multicast_gather_s: float = Field(
+        2,
+        ge=0.01,
+        le=600,
+        description="seconds that a multicast waits for further lampposts, 0.01 to 600",
+    )
+    lan_uploads_at_once: int = Field(
+        8, ge=1, le=64, description="uploads at once by the local network, 1 to 64"
+    )
+    ble_uploads_at_once: int = Field(
+        3, ge=1, le=16, description="uploads at once by Bluetooth, 1 to 16"
+    )

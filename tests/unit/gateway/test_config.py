@@ -150,7 +150,7 @@ def test_check_config_exit_codes(tmp_path: Path) -> None:
     assert "good: gateway cabinet-1" in good.output
     bad = runner.invoke(app, ["check-config", str(write(tmp_path, "[gateway]"))])
     assert bad.exit_code == 2
-    assert "bus is missing" in bad.output
+    assert "mqtt is missing" in bad.output
     absent = runner.invoke(app, ["run", "--config", str(tmp_path / "none.toml")])
     assert absent.exit_code == 2
     assert "cannot be read" in absent.output

@@ -1,0 +1,219 @@
+"""The gateway's connection to its own broker: requests out, replies and states in.
+
+What comes over it was written by lampposts, or by whoever has taken one apart: it is checked, and
+kept only as far as there are lampposts. The broker lets a lamppost write nothing but its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Callable, Iterable
+
+import aiomqtt
+
+from gateway.backoff import FullJitter
+from gateway.errors import LinkUnavailable, NoReply
+from gateway.lan.mosquitto import LOG_TOPIC
+from gateway.logs import Logger, Trouble
+from protocol import lantopics, smp
+from protocol.errors import ProtocolError
+
+_RETRY_FIRST_S = 0.2
+_RETRY_MOST_S = 10.0
+_KEEPALIVE_S = 10
+_TIMEOUT_S = 5.0
+# What is cut off sooner has not recovered: it waits longer each time.
+_STABLE_S = 10.0
+# What is read is dealt with at once; a bound all the same, for a broker that pours.
+_MOST_WAITING = 1000
+# In mosquitto's log, of a client that was shown away. On the lampposts' listener a client id is the
+# name of the user that was tried.
+_REFUSED = re.compile(r"Client (?:lamplighter-)?([0-9a-f]{12}) .*not authori[sz]ed")
+
+Stranger = Callable[[bytes], None]
+
+
+class LanLink:
+    """Stays connected to the broker on loopback as `user`, for the lampposts `nodes`.
+
+    ready: set while there is a connection. on_state(node): called when a lamppost has come or gone;
+    on_stranger(node): a lamppost that is none of ours was seen, or tried to connect. passed_over:
+    replies that nobody waited for; refused: messages that were none of ours, or broken.
+    """
+
+    def __init__(
+        self, port: int, user: str, password: str, nodes: Iterable[bytes], log: Logger
+    ) -> None:
+        self._port = port
+        self._user = user
+        self._password = password
+        self._nodes = frozenset(nodes)
+        self._trouble = Trouble(log.bind(port=port), "local broker unavailable")
+        self._log = log
+        self._client: aiomqtt.Client | None = None
+        self._on: set[bytes] = set()
+        self._waiting: dict[bytes, _Waiting] = {}
+        self.ready = asyncio.Event()
+        self.on_state: Callable[[bytes], None] = lambda _: None
+        self.on_stranger: Stranger = lambda _: None
+        self.connections = 0
+        self.passed_over = 0
+        self.refused = 0
+
+    def set_nodes(self, nodes: Iterable[bytes]) -> None:
+        """The lampposts are these from now on; what was known of others is forgotten."""
+        self._nodes = frozenset(nodes)
+        self._on &= self._nodes
+
+    def is_on(self, node: bytes) -> bool:
+        """Whether `node` is connected to the broker, and so are we."""
+        return node in self._on
+
+    async def run(self) -> None:
+        """Stay connected until cancelled."""
+        backoff = FullJitter(_RETRY_FIRST_S, _RETRY_MOST_S)
+        while True:
+            began = time.monotonic()
+            try:
+                await self._connection()
+            except (aiomqtt.MqttError, OSError) as error:
+                self._trouble.failed(why=str(error))
+            if time.monotonic() - began >= _STABLE_S:
+                backoff.reset()
+            await asyncio.sleep(backoff.next_delay())
+
+    async def request(self, node: bytes, message: bytes, timeout_s: float) -> bytes:
+        """Send one SMP message to `node` and give the reply with its sequence, group and command.
+
+        One request of a lamppost at a time: who calls holds its turn. Raises NoReply when none came
+        in time or the lamppost went away, and LinkUnavailable when the broker did, at once.
+        """
+        client = self._client
+        if client is None:
+            raise LinkUnavailable("the local broker is not connected")
+        waiting = self._waiting[node] = _Waiting(message)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await client.publish(lantopics.topic(node.hex(), lantopics.REQUEST), message)
+                return await waiting.reply
+        except TimeoutError:
+            raise NoReply("no reply in time over the local network") from None
+        except (aiomqtt.MqttError, OSError) as error:
+            raise LinkUnavailable(f"the local broker went away: {error}") from error
+        finally:
+            if self._waiting.get(node) is waiting:
+                del self._waiting[node]
+            waiting.close()
+
+    async def _connection(self) -> None:
+        # A fresh client for each connection: none inherits another's trouble.
+        async with aiomqtt.Client(
+            "127.0.0.1",
+            self._port,
+            username=self._user,
+            password=self._password,
+            identifier=f"lamplighter-{self._user}",
+            keepalive=_KEEPALIVE_S,
+            timeout=_TIMEOUT_S,
+            max_queued_incoming_messages=_MOST_WAITING,
+        ) as client:
+            try:
+                for kind in (lantopics.REPLY, lantopics.STATE):
+                    await client.subscribe(lantopics.topic("+", kind), qos=1)
+                await client.subscribe(LOG_TOPIC)
+                self._client = client
+                self.connections += 1
+                self.ready.set()
+                self._trouble.over()
+                self._log.info("connected to the local broker")
+                async for message in client.messages:
+                    self.take(str(message.topic), message.payload, retained=message.retain)
+            finally:
+                self._lost()
+
+    def _lost(self) -> None:
+        self._client = None
+        self.ready.clear()
+        for waiting in self._waiting.values():
+            waiting.fail(LinkUnavailable("the local broker went away"))
+        gone, self._on = self._on, set()
+        for node in gone:
+            self.on_state(node)
+
+    def take(self, topic: str, payload: object, *, retained: bool = False) -> None:
+        """Take one message, whatever is in it."""
+        data = payload if isinstance(payload, bytes) else b""
+        if topic == LOG_TOPIC:
+            self._said_by_broker(data)
+            return
+        try:
+            text, kind = lantopics.parse_topic(topic)
+            node = bytes.fromhex(text)
+            if kind == lantopics.STATE:
+                self._state(node, data)
+            elif kind == lantopics.REPLY and node in self._nodes and not retained:
+                self._reply(node, data)
+            else:
+                self.refused += 1
+        except ProtocolError as error:
+            self.refused += 1
+            self._log.debug("message over the local network refused", why=str(error)[:200])
+
+    def _state(self, node: bytes, data: bytes) -> None:
+        # Nothing in a retained topic: its state was taken away.
+        on = bool(data) and lantopics.parse_state(data)["on"]
+        if node not in self._nodes:
+            if on:
+                self.on_stranger(node)
+            return
+        if on == (node in self._on):
+            return
+        if on:
+            self._on.add(node)
+        else:
+            self._on.discard(node)
+            waiting = self._waiting.get(node)
+            if waiting is not None:
+                waiting.fail(NoReply("the lamppost has left the local network"))
+        self.on_state(node)
+
+    def _reply(self, node: bytes, data: bytes) -> None:
+        waiting = self._waiting.get(node)
+        if waiting is None or not waiting.answered_by(data):
+            self.passed_over += 1
+
+    def _said_by_broker(self, line: bytes) -> None:
+        found = _REFUSED.search(line[:300].decode("utf-8", "replace"))
+        if found is not None:
+            self.on_stranger(bytes.fromhex(found[1]))
+
+
+class _Waiting:
+    """Somebody who waits for the reply to `request`, an SMP message of ours."""
+
+    def __init__(self, request: bytes) -> None:
+        op, group, sequence, command, _, _ = smp.unpack_header(request)
+        self._wanted = (op + 1, group, sequence, command)
+        self.reply: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    def answered_by(self, data: bytes) -> bool:
+        """Whether `data` is what was waited for. Raises ProtocolError for what is no message."""
+        op, group, sequence, command, length, _ = smp.unpack_header(data)
+        if len(data) != smp.HEADER_SIZE + length:
+            raise ProtocolError(f"SMP: {len(data)} bytes, header says {smp.HEADER_SIZE + length}")
+        if (op, group, sequence, command) != self._wanted or self.reply.done():
+            return False
+        self.reply.set_result(data)
+        return True
+
+    def fail(self, error: Exception) -> None:
+        """There will be no reply."""
+        if not self.reply.done():
+            self.reply.set_exception(error)
+
+    def close(self) -> None:
+        """Nobody waits any more."""
+        if not self.reply.cancel() and not self.reply.cancelled():
+            self.reply.exception()  # looked at, so that asyncio does not report it
