@@ -181,7 +181,7 @@ def rotate(
 
 @app.command()
 def send(context: typer.Context, repository: Folder = Path("releases"), json: Json = False) -> None:
-    """Bring the whole repository to the broker: it was away, or has lost what it retained.
+    """Bring the repository to the broker: it was away, or lost what it had.
 
     Nothing is signed, and no key is needed.
 
