@@ -15,6 +15,7 @@ MEASUREMENTS = {
     "wire": "bytes of a record on the wire, against JSON and SenML-JSON",
     "bus": "share of line time that carries records, 32 lampposts with a backlog",
     "gateway": "records a second from frames to committed, against raw sqlite3",
+    "storage": "commit, read and acknowledge: the buffer, raw sqlite3, ThingsBoard gateway",
     "heap": "heap of a node after start and at the peak of an update, 32-bit interpreter",
     "counting": "error of the footfall counter on crowds whose number is known",
     "stockholm": "energy saved by presence dimming on Stockholm's path of 34 lamps",
