@@ -16,6 +16,7 @@ import fcntl
 import os
 from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -215,7 +216,7 @@ class Repository:
         """
         for needed in ("root", "timestamp", *(["snapshot"] if role == "targets" else [])):
             self._need_key(needed)
-        before = Root.from_dict(self.root.to_dict())
+        before = deepcopy(self.root)
         for keyid in list(self.root.get_delegated_role(role).keyids):
             self.root.revoke_key(keyid, role)
         self.root.add_key(self.keys.generate(role).public_key, role)
