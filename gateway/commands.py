@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from gateway.buffer.state import State
 from gateway.clock import StreetClock
@@ -31,7 +31,9 @@ class Expired(GatewayError):
     """The command's time was over before it could be sent."""
 
 
-class _Lamp(BaseModel):
+class LampCommand(BaseModel):
+    """Override the lamp at `level` percent, None to end an override, for `seconds`."""
+
     model_config = ConfigDict(extra="forbid", strict=True)
     command: Literal["lamp"]
     level: Annotated[int, Field(ge=0, le=100)] | None
@@ -46,9 +48,26 @@ class _Identify(BaseModel):
     expires: _Epoch | None = None
 
 
-_Command = TypeAdapter[_Lamp | _Identify](
-    Annotated[_Lamp | _Identify, Field(discriminator="command")]
+_Command = TypeAdapter[LampCommand | _Identify](
+    Annotated[LampCommand | _Identify, Field(discriminator="command")]
 )
+
+
+def parse_lamp(payload: bytes) -> LampCommand:
+    """The lamp command in `payload`. Raises ValueError, which pydantic's errors are."""
+    command = _parse(payload)
+    if not isinstance(command, LampCommand):
+        raise ValueError(f"a lamp command expected, got {command.command}")
+    return command
+
+
+def _parse(payload: bytes) -> LampCommand | _Identify:
+    if len(payload) > LARGEST:
+        raise ValueError(f"{len(payload)} bytes, at most {LARGEST}")
+    try:
+        return _Command.validate_python(json.loads(payload))
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
 
 
 class Commands:
@@ -62,6 +81,8 @@ class Commands:
         self._clock = clock
         self._log = log
         self._tasks: dict[asyncio.Task[None], bytes] = {}
+        # Called with the node id when a lamp command for it is about to be sent.
+        self.on_lamp: Callable[[bytes], None] = lambda node: None
         self.done = 0
         self.refused = 0
 
@@ -69,10 +90,8 @@ class Commands:
         """A command for `node`. It is noted on disk before it is sent: a repeat is not another."""
         lamppost = self._lampposts[node]
         try:
-            if len(payload) > LARGEST:
-                raise ValueError(f"{len(payload)} bytes, at most {LARGEST}")
-            command = _Command.validate_python(json.loads(payload))
-        except (ValueError, ValidationError, RecursionError) as error:
+            command = _parse(payload)
+        except ValueError as error:
             self.refused += 1
             lamppost.log.warning("command refused", why=str(error))
             return
@@ -99,9 +118,9 @@ class Commands:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _carry_out(
-        self, lamppost: Lamppost, command: _Lamp | _Identify, expires: int
+        self, lamppost: Lamppost, command: LampCommand | _Identify, expires: int
     ) -> None:
-        if isinstance(command, _Lamp):
+        if isinstance(command, LampCommand):
             message = management.lamp(command.level, command.seconds)
         else:
             message = management.identify(command.seconds)
@@ -109,6 +128,8 @@ class Commands:
         def still_wanted() -> None:
             if self._clock.now() > expires:
                 raise Expired(f"expired at {expires}")
+            if isinstance(command, LampCommand):
+                self.on_lamp(lamppost.node)
 
         log = lamppost.log.bind(command=command.command)
         try:

@@ -116,6 +116,11 @@ class Configurations:
             return {"state": "refused", "reason": wish.outcome.get("reason", "")}
         return {"state": "applied" if self._is_applied(node, wish) else "pending", "reason": ""}
 
+    def value(self, node: bytes, field: str) -> Any:
+        """What the city wants `field` to be at `node`; None where it wants nothing of it."""
+        wish = self._wishes.get(node)
+        return wish.document.get("values", {}).get(field) if wish is not None else None
+
     def wake(self) -> None:
         """A lamppost came up or gave new facts: look again."""
         self._wake.set()

@@ -31,6 +31,12 @@ class LamppostSection(Section):
     )
     bus: Name | None = Field(None, description="the name of a [bus.<name>] section")
     address: int | None = Field(None, ge=1, le=247, description="a bus address, 1 to 247")
+    street: Name | None = Field(
+        None, description="a name; lampposts of one street light the way, across buses too"
+    )
+    position_m: float | None = Field(
+        None, ge=-1e6, le=1e6, description="metres along the street, -1000000 to 1000000"
+    )
     lan: bool = Field(False, description="true when it is reached through the local network")
     key: SecretBytes = Field(description="32 hexadecimal characters (16 bytes)")
     key_id: int = Field(ge=1, le=255, description="a key id, 1 to 255")

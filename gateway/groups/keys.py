@@ -19,7 +19,6 @@ from gateway.lampposts.lamppost import Lamppost
 from gateway.lampposts.management import FLASH_PATIENCE_S
 from gateway.lampposts.turns import Traffic
 from gateway.logs import Logger
-from gateway.waiting import happens_within
 from protocol import envelope, keyring, messages, smp
 from protocol.errors import ProtocolError
 
@@ -50,7 +49,6 @@ class GroupKeys:
         # Epoch in which a lamppost was seen to have the key.
         self._has: dict[bytes, int] = {}
         self._not_before: dict[bytes, float] = {}
-        self._wake = asyncio.Event()
 
     async def load(self) -> None:
         """Find the key, or make one. Raises BufferUnavailable."""
@@ -63,10 +61,6 @@ class GroupKeys:
         if new:
             self._log.info("new group key", key_id=self._key.key_id)
 
-    def wake(self) -> None:
-        """A lamppost came up or started anew: look again who lacks the key."""
-        self._wake.set()
-
     def has(self, lamppost: Lamppost) -> bool:
         """Whether `lamppost` has the key and listens to our counters, as far as can be known."""
         epoch = _epoch(lamppost)
@@ -75,11 +69,10 @@ class GroupKeys:
     async def run(self) -> None:
         """Give the key to whoever lacks it, until cancelled."""
         while True:
-            self._wake.clear()
             for lamppost in self._lampposts:
                 if self._lacks(lamppost):
                     await self._try(lamppost)
-            await happens_within(self._wake, _LOOK_S)
+            await asyncio.sleep(_LOOK_S)
 
     async def seal(self, message: bytes) -> bytes:
         """`message`, an SMP message, as one for all: sealed under the key with a new counter.
