@@ -7,6 +7,7 @@ from collections.abc import Collection
 from gateway.commands import Commands
 from gateway.desired import Configurations
 from gateway.errors import GatewayError
+from gateway.groups.dimming import GroupDimming
 from gateway.logs import Logger
 from gateway.updates.images import Images
 from gateway.updates.manager import Updates
@@ -24,6 +25,7 @@ class Inbox:
         configurations: Configurations,
         updates: Updates,
         commands: Commands,
+        dimming: GroupDimming,
         images: Images,
         presence: Presence,
         log: Logger,
@@ -33,6 +35,7 @@ class Inbox:
         self._configurations = configurations
         self._updates = updates
         self._commands = commands
+        self._dimming = dimming
         self._images = images
         self._presence = presence
         self._log = log
@@ -47,6 +50,10 @@ class Inbox:
         image = parse_release(topic)
         if image is not None:
             await self._images.received(image, payload)
+            return
+        group = self._topics.parse_group(topic)
+        if group is not None:
+            await self._command_group(group, topic, payload)
             return
         addressed = self._topics.parse(topic)
         if addressed is None or addressed.node not in self._nodes:
@@ -63,5 +70,12 @@ class Inbox:
                     await self._commands.received(addressed.node, payload)
         except GatewayError as error:
             # The disk, most likely. What is desired is retained and comes again.
+            self.refused += 1
+            self._log.error("message not taken", topic=topic, why=str(error))
+
+    async def _command_group(self, group: int, topic: str, payload: bytes) -> None:
+        try:
+            await self._dimming.received(group, payload)
+        except GatewayError as error:
             self.refused += 1
             self._log.error("message not taken", topic=topic, why=str(error))

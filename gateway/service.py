@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 
 from gateway import data_dir, logs
 from gateway.buffer.database import open_checked
+from gateway.buffer.groupkeys import GroupKeyStore
 from gateway.buffer.records import Position, Records
 from gateway.buffer.state import State
 from gateway.buffer.writer import Writer
@@ -19,6 +21,13 @@ from gateway.commands import Commands
 from gateway.config import BusSection, Configuration, LanSection
 from gateway.desired import Configurations
 from gateway.errors import BufferUnavailable, GatewayError
+from gateway.groups.broadcast import Broadcaster
+from gateway.groups.dimming import GroupDimming
+from gateway.groups.escort import Escort
+from gateway.groups.keys import GroupKeys
+from gateway.groups.streets import habits, streets
+from gateway.groups.watch import Watch, dims_by_presence
+from gateway.groups.waves import Waves
 from gateway.inbox import Inbox
 from gateway.lampposts.channel import Channel
 from gateway.lampposts.lamppost import Lamppost
@@ -80,7 +89,8 @@ async def _run(configuration: Configuration) -> None:
     try:
         records = Records(writer, path, configuration.buffer.max_bytes)
         try:
-            await _serve(configuration, records, State(writer), stop, damaged, log)
+            keys = GroupKeyStore(writer)
+            await _serve(configuration, records, State(writer), keys, stop, damaged, log)
         finally:
             records.close()
     finally:
@@ -95,6 +105,7 @@ async def _serve(
     configuration: Configuration,
     records: Records,
     state: State,
+    group_keys: GroupKeyStore,
     stop: asyncio.Event,
     damaged: asyncio.Future[None],
     log: Logger,
@@ -112,7 +123,11 @@ async def _serve(
         for name, bus in configuration.bus.items()
     }
     local_broker, lan = _local_network(configuration, clock, log.bind(link="lan"))
-    lampposts = _lampposts(configuration, ports, lan, state, log)
+    lines = {
+        name: (Line(ports[name], bus.reply_timeout_ms / 1000), Turns())
+        for name, bus in configuration.bus.items()
+    }
+    lampposts = _lampposts(configuration, lines, lan, state, log)
 
     reporter: Reporter
 
@@ -123,6 +138,15 @@ async def _serve(
     images = Images(configuration.gateway.data_dir / data_dir.RELEASES, link, log)
     updates = Updates(configuration, lampposts, images, state, changed, log)
     commands = Commands(lampposts, state, clock, log)
+    broadcasters = {
+        name: Broadcaster(*lines[name], _group_keys(name, lampposts, group_keys, log))
+        for name in configuration.bus
+    }
+    dimming = GroupDimming(lampposts, broadcasters, state, clock, log)
+    commands.on_lamp = dimming.overridden
+    ways = configuration.presence
+    waves = Waves(streets(configuration.lamppost, ways.spacing_m), habits(ways))
+    escort = Escort(waves, lampposts, broadcasters, log)
     reporter = Reporter(
         lampposts.values(),
         link,
@@ -132,7 +156,9 @@ async def _serve(
         updates.describe,
         mqtt.report_interval_s,
     )
-    inbox = Inbox(topics, lampposts, configurations, updates, commands, images, presence, log)
+    inbox = Inbox(
+        topics, lampposts, configurations, updates, commands, dimming, images, presence, log
+    )
 
     positions = await records.load()
     # What `reconcile` goes by; a row without is of no use.
@@ -144,7 +170,11 @@ async def _serve(
         lamppost.position = lamppost.committed = start
         lamppost.facts = facts.get(lamppost.node)
         lamppost.changed = lambda node=lamppost.node: news.changed(node)
+        if ways.enabled:
+            lamppost.saw = lambda seen, lamppost=lamppost: escort.saw(lamppost, seen)
     await updates.load()
+    for broadcaster in broadcasters.values():
+        await broadcaster.keys.load()
     link.on_message = inbox.received
     link.on_connected = presence.forget
     link.publishers = [reporter.run]
@@ -164,6 +194,13 @@ async def _serve(
                 tasks.append(group.create_task(ports[name].run()))
                 tasks.append(group.create_task(poller.run()))
                 tasks.append(group.create_task(configurations.run(mine)))
+                tasks.append(group.create_task(broadcasters[name].keys.run()))
+                if ways.enabled:
+                    watch = Watch(
+                        name, mine, broadcasters[name], escort, ways, _dims(mine, configurations)
+                    )
+                    tasks.append(group.create_task(watch.run()))
+                    tasks.append(group.create_task(escort.run(name)))
             if configuration.lan is not None and local_broker is not None and lan is not None:
                 mine = [
                     lamppost
@@ -188,6 +225,19 @@ async def _serve(
                 task.cancel()
     finally:
         await commands.close()
+        await dimming.close()
+        await escort.close()
+
+
+def _group_keys(
+    bus: str, lampposts: dict[bytes, Lamppost], store: GroupKeyStore, log: Logger
+) -> GroupKeys:
+    mine = [lamppost for lamppost in lampposts.values() if lamppost.bus == bus]
+    return GroupKeys(bus, mine, store, log.bind(bus=bus))
+
+
+def _dims(lampposts: list[Lamppost], configurations: Configurations) -> Callable[[], bool]:
+    return lambda: any(dims_by_presence(post, configurations.value) for post in lampposts)
 
 
 def _local_network(
@@ -206,15 +256,11 @@ def _local_network(
 
 def _lampposts(
     configuration: Configuration,
-    ports: dict[str, Port],
+    lines: dict[str, tuple[Line, Turns]],
     lan: LanLink | None,
     state: State,
     log: Logger,
 ) -> dict[bytes, Lamppost]:
-    lines = {
-        name: (Line(ports[name], bus.reply_timeout_ms / 1000), Turns())
-        for name, bus in configuration.bus.items()
-    }
     lampposts: dict[bytes, Lamppost] = {}
     for section in configuration.lamppost:
         own_log = log.bind(lamppost=section.id, bus=section.bus)

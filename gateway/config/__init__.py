@@ -13,6 +13,7 @@ from gateway.config.lan import LanSection
 from gateway.config.log import LogSection
 from gateway.config.model import Configuration
 from gateway.config.mqtt import MqttSection, TlsSection
+from gateway.config.presence import PresenceSection
 from gateway.config.updates import UpdatesSection
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "LanSection",
     "LogSection",
     "MqttSection",
+    "PresenceSection",
     "TlsSection",
     "UpdatesSection",
     "load",

@@ -13,6 +13,7 @@ from gateway.config.lamppost import LamppostSection
 from gateway.config.lan import LanSection
 from gateway.config.log import LogSection
 from gateway.config.mqtt import MqttSection
+from gateway.config.presence import PresenceSection
 from gateway.config.updates import UpdatesSection
 
 
@@ -27,4 +28,5 @@ class Configuration(Section):
     mqtt: MqttSection = Field(description="a [mqtt] section")
     buffer: BufferSection = Field(default_factory=BufferSection.model_construct)
     updates: UpdatesSection = Field(default_factory=UpdatesSection.model_construct)
+    presence: PresenceSection = Field(default_factory=PresenceSection.model_construct)
     log: LogSection = Field(default_factory=LogSection.model_construct)
