@@ -12,6 +12,7 @@ from gateway.errors import DataFolderInUse
 
 DATABASE = "gateway.db"
 RELEASES = "releases"
+TRUST = "trust"
 LOCK = "gateway.lock"
 _LONGEST_HOLDER = 200
 
@@ -43,7 +44,7 @@ def held(folder: Path, gateway: str) -> Generator[None]:
 
 def problem(folder: Path) -> str | None:
     """Why this user could not keep data in `folder`, or None. Makes and changes nothing."""
-    for part in (folder, folder / RELEASES):
+    for part in (folder, folder / RELEASES, folder / TRUST):
         there = part
         while not os.path.lexists(there):
             there = there.parent

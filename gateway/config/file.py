@@ -12,6 +12,7 @@ from gateway.config import lampposts_file
 from gateway.config.model import Configuration
 from gateway.config.problems import describe, one
 from gateway.errors import ConfigurationError
+from gateway.updates.rootfile import read_root
 
 
 def load(path: Path) -> tuple[Configuration, list[str]]:
@@ -47,6 +48,7 @@ def _across_sections(
     path: Path, configuration: Configuration, origins: list[tuple[Path, str]]
 ) -> list[str]:
     problems: list[str] = []
+    problems += _root_file(path, configuration)
     if not configuration.bus and configuration.lan is None:
         problems.append(f"{path}: bus is missing: expected a [bus.<name>] or [lan]; add it")
     seen: dict[tuple[str, object], int] = {}
@@ -91,6 +93,26 @@ def _across_sections(
                 )
             )
     return problems
+
+
+def _root_file(path: Path, configuration: Configuration) -> list[str]:
+    root_file = configuration.updates.root_file
+    if root_file is None:
+        return []
+    try:
+        read_root(root_file)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        return [
+            one(
+                path,
+                "updates.root_file",
+                str(root_file),
+                f"root metadata (TUF), but: {why}",
+                "put metadata/1.root.json of the release repository there",
+            )
+        ]
+    return []
 
 
 def _warnings(path: Path, configuration: Configuration, replaced: int) -> list[str]:

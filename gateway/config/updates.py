@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
 
 from gateway.config.base import Section
 
 
 class UpdatesSection(Section):
-    """`[updates]`: how long the steps of an update may take, in machine time."""
+    """`[updates]`: whom releases are believed, and how long the steps of an update may take.
 
+    Times are machine time.
+    """
+
+    root_file: Path | None = Field(
+        None, description="a file with root metadata (TUF) of the city's release repository"
+    )
+    repository_url: Annotated[str, Field(pattern=r"^https?://[^/?#]+[^?#]*$")] | None = Field(
+        None, description="http:// or https:// and where the release repository's folder is served"
+    )
     trial_timeout_s: float = Field(
         900, ge=1, le=86_400, description="seconds from reset to a confirmed image, 1 to 86400"
     )
@@ -34,3 +46,11 @@ class UpdatesSection(Section):
     ble_uploads_at_once: int = Field(
         3, ge=1, le=16, description="uploads at once by Bluetooth, 1 to 16"
     )
+
+    @model_validator(mode="after")
+    def _url_needs_root(self) -> Self:
+        if self.repository_url is not None and self.root_file is None:
+            raise ValueError(
+                "repository_url needs root_file: what a server gives is believed by its signatures"
+            )
+        return self

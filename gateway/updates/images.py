@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from hashlib import sha256
 from pathlib import Path
 
@@ -25,13 +25,22 @@ class ImageUnavailable(GatewayError):
     """The broker has not (yet) given the image."""
 
 
-class Images:
-    """Images by the SHA-256 of their file (hexadecimal), under `folder`."""
+Download = Callable[[str, int], Awaitable[bytes]]
 
-    def __init__(self, folder: Path, link: Link, log: Logger) -> None:
+
+class Images:
+    """Images and deltas by the SHA-256 of their file (hexadecimal), under `folder`.
+
+    download(name, size): where they come from before the broker is asked; raises ImageUnavailable.
+    """
+
+    def __init__(
+        self, folder: Path, link: Link, log: Logger, download: Download | None = None
+    ) -> None:
         self._folder = folder
         self._link = link
         self._log = log
+        self._download = download
         self._waiting: dict[str, asyncio.Event] = {}
         self._users: dict[str, int] = {}
 
@@ -43,6 +52,10 @@ class Images:
         stored = await asyncio.to_thread(self._load, name, size)
         if stored is not None:
             return stored
+        if self._download is not None and await self._downloaded(name, size):
+            stored = await asyncio.to_thread(self._load, name, size)
+            if stored is not None:
+                return stored
         arrived = self._waiting.setdefault(name, asyncio.Event())
         self._users[name] = self._users.get(name, 0) + 1
         try:
@@ -59,21 +72,35 @@ class Images:
             raise ImageUnavailable(f"the broker does not give image {name} of {size} bytes")
         return stored
 
+    async def _downloaded(self, name: str, size: int) -> bool:
+        assert self._download is not None  # noqa: S101 - asked before
+        try:
+            data = await self._download(name, size)
+        except ImageUnavailable as error:
+            self._log.warning("image not downloaded; the broker is asked", why=str(error))
+            return False
+        return await self._keep(name, data)
+
     async def received(self, name: str, payload: bytes) -> None:
         """The broker gives an image. It is believed only if it is what its name says."""
-        if name not in self._waiting:
-            return
-        if len(payload) > LARGEST or sha256(payload).hexdigest() != name:
-            self._log.warning("image refused: not what its topic says", image=name)
-            return
+        # Whoever asked may have given up while it was being written.
+        if (
+            name in self._waiting
+            and await self._keep(name, payload)
+            and (arrived := self._waiting.get(name))
+        ):
+            arrived.set()
+
+    async def _keep(self, name: str, data: bytes) -> bool:
+        if len(data) > LARGEST or sha256(data).hexdigest() != name:
+            self._log.warning("image refused: not what its name says", image=name)
+            return False
         try:
-            await asyncio.to_thread(self._store, name, payload)
+            await asyncio.to_thread(self._store, name, data)
         except OSError as error:
             self._log.error("image cannot be stored", image=name, error=str(error))
-            return
-        # Whoever asked may have given up while it was being written.
-        if arrived := self._waiting.get(name):
-            arrived.set()
+            return False
+        return True
 
     async def keep_only(self, names: Collection[str]) -> None:
         """Delete the images no update needs any more."""

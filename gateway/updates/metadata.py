@@ -27,14 +27,13 @@ from tuf.api.exceptions import (
     RepositoryError,
     UnsignedMetadataError,
 )
-from tuf.api.metadata import Metadata, Root
 from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
 from gateway.clock import EARLIEST_PLAUSIBLE
 from gateway.updates.catalogue import Catalogue, read
+from gateway.updates.rootfile import LARGEST_ROOT
 from gateway.updates.trusted import TrustUnavailable
 
-LARGEST_ROOT = 65_536
 LARGEST_TARGETS = 1_000_000
 _LIMITS = UpdaterConfig(
     max_root_rotations=64,
@@ -46,6 +45,7 @@ _LIMITS = UpdaterConfig(
 )
 # In the timestamp metadata, Unix seconds; any repository may leave it out.
 _SIGNED_AT = "x-lamplighter-signed"
+_LATEST = 4_102_444_800  # 2100-01-01: what states a later time states none
 # Two clocks that are both right may differ by this, s.
 _TOLERANCE_S = 300
 _LONGEST_REASON = 300
@@ -65,7 +65,7 @@ class _Client(Updater):
         return read(
             trusted.targets.targets.values(),
             min(role.expires for role in roles),
-            signed if type(signed) is int and signed > 0 else 0,
+            signed if type(signed) is int and 0 < signed < _LATEST else 0,
         )
 
 
@@ -105,24 +105,6 @@ def check_clock(now: float, signed: int) -> None:
             f"this gateway's clock shows {_text(now)} and cannot be right: it is after "
             f"{_text(least)}; updates wait until the clock is set (NTP)"
         )
-
-
-def check_root(data: bytes) -> Root:
-    """The root metadata in `data`, signed as it says itself.
-
-    Raises:
-        ValueError: it is none.
-    """
-    if len(data) > LARGEST_ROOT:
-        raise ValueError(f"{len(data)} bytes or more, expected at most {LARGEST_ROOT}")
-    try:
-        metadata = Metadata[Root].from_bytes(data)
-        if metadata.signed.type != Root.type:
-            raise ValueError(f"expected root metadata, got {metadata.signed.type}")
-        metadata.signed.verify_delegate(Root.type, metadata.signed_bytes, metadata.signatures)
-    except RepositoryError as error:
-        raise ValueError(f"expected root metadata (TUF), {error}") from error
-    return metadata.signed
 
 
 def _why(error: Exception, now: float) -> str:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from fleet_cli.release.repository import Lifetimes
 from gateway import logs
 from gateway.updates import metadata
+from gateway.updates.rootfile import check_root
 from gateway.updates.trust import RepositoryTrust
 from gateway.updates.trusted import Delta, NotTrusted, TrustUnavailable
 from tests.releases import BOARD, NOW, City, Served, signed_image
@@ -447,7 +448,7 @@ def test_any_other_bytes_are_neither_believed_nor_fatal(
 @given(st.binary(max_size=200))
 def test_a_root_file_that_is_none_is_told(contents: bytes) -> None:
     with pytest.raises(ValueError, match="expected"):
-        metadata.check_root(contents)
+        check_root(contents)
 
 
 def _current(files: dict[str, bytes], role: str) -> str:
