@@ -1,8 +1,9 @@
 """One visit to a lamppost: its facts, or its next records and the acknowledgement of the last.
 
 A poll asks for records from a position and carries the acknowledgement of what has been committed
-since the last. The next request leaves while the last batch is still being committed; a lamppost
-whose commits lag is passed over until they are done.
+since the last. Records are read ahead of the commits: a visit to a lamppost with a backlog is a
+window of several polls, each leaves while the batches before it are still on their way to the disk,
+and a lamppost whose commits lag is passed over until they are done.
 """
 
 from __future__ import annotations
@@ -31,8 +32,13 @@ from protocol.messages import MAX_RECORD_BYTES
 
 # Failures in a row after which a lamppost counts as silent.
 SILENT_AFTER = 3
-# Batches of one lamppost that may be on their way to the disk.
-MOST_COMMITS = 2
+# Polls of one visit to a lamppost with a backlog; then the others have their turn.
+WINDOW = 4
+# Batches of one lamppost that may be on their way to the disk, about 1 KiB each. Two windows, so
+# that the second is read while the first is committed, also by a slow memory card.
+MOST_COMMITS = 2 * WINDOW
+# Attempts at a poll while the link answers: noise costs a repeat, not a visit.
+_ATTEMPTS = 2
 _FIRST_RETRY_S = 0.2
 _FACTS_EVERY_S = 900.0
 _COMMIT_RETRY_S = 1.0
@@ -44,8 +50,8 @@ class Visits:
     """Visits lampposts of one link, into `records`.
 
     idle_s: pause between visits to a lamppost that has nothing waiting; silent_most_s: longest
-    pause between attempts at a silent one. Both machine time. `committed` is called when a commit
-    has ended, whichever way.
+    pause between attempts at a silent one. Both machine time. `doubted` is called with a lamppost
+    whose reply is not believed: it may be another, or two at one place.
     """
 
     def __init__(
@@ -64,7 +70,8 @@ class Visits:
         self._full = Trouble(log, "buffer full: lampposts keep their records")
         self._storage = Trouble(log, "records cannot be committed")
         self._retry_commits_at = 0.0
-        self.committed: Callable[[], None] = lambda: None
+        self._answering = True
+        self.doubted: Callable[[Lamppost], None] = lambda lamppost: None
 
     async def close(self) -> None:
         """Wait for what is on its way to the disk."""
@@ -78,7 +85,8 @@ class Visits:
                 await self._facts(lamppost)
                 lamppost.next_due = 0.0
             else:
-                await self._poll(lamppost)
+                await self._window(lamppost)
+            self._answering = True
         except (NoReply, LinkUnavailable) as error:
             self._failed(lamppost, str(error))
         except BufferUnavailable as error:
@@ -88,10 +96,20 @@ class Visits:
         except (NodeRefused, BadReply, SealBroken) as error:
             lamppost.refused_replies += 1
             self._failed(lamppost, str(error))
+            if not isinstance(error, NodeRefused):
+                self.doubted(lamppost)
 
-    def _attempts(self, lamppost: Lamppost) -> int | None:
-        # A silent lamppost gets one attempt: the others are waiting for the link.
-        return None if lamppost.link == "up" else 1
+    def _attempts(self, lamppost: Lamppost) -> int:
+        # Each attempt that is not answered costs the others a timeout, and where one did not answer
+        # its neighbour may have lost its power too.
+        answers = self._answering and lamppost.link == "up" and not lamppost.failures
+        return _ATTEMPTS if answers else 1
+
+    async def _window(self, lamppost: Lamppost) -> None:
+        for _ in range(WINDOW):
+            more = await self._poll(lamppost)
+            if not more or lamppost.wants_facts or lamppost.commits_pending >= MOST_COMMITS:
+                return
 
     async def _facts(self, lamppost: Lamppost) -> None:
         status = await management.status(lamppost, self._attempts(lamppost))
@@ -113,7 +131,8 @@ class Visits:
             lamppost.position = lamppost.committed = Position(0, 0)
             lamppost.told = None
 
-    async def _poll(self, lamppost: Lamppost) -> None:
+    async def _poll(self, lamppost: Lamppost) -> bool:
+        """Ask for records once; whether there are more."""
         paused = self._paused()
         asked = _END if paused else lamppost.position
         committed = lamppost.committed
@@ -136,7 +155,7 @@ class Visits:
             lamppost.changed()
         if paused:
             lamppost.next_due = time.monotonic() + self._idle
-            return
+            return False
         lamppost.backlog = reply.waiting
         if reply.batch is not None:
             if reply.batch.missed:
@@ -145,6 +164,7 @@ class Visits:
             self._start_commit(lamppost, reply.batch)
         busy = reply.waiting > 0 and reply.batch is not None
         lamppost.next_due = 0.0 if busy or lamppost.wants_facts else time.monotonic() + self._idle
+        return busy
 
     def _paused(self) -> bool:
         if self._records.full:
@@ -172,9 +192,10 @@ class Visits:
                 self._retry_commits_at = time.monotonic() + _COMMIT_RETRY_S
         finally:
             lamppost.commits_pending -= 1
-            self.committed()
+            lamppost.look_again()
 
     def _failed(self, lamppost: Lamppost, why: str) -> None:
+        self._answering = False
         lamppost.failures += 1
         pause = min(self._silent_most, _FIRST_RETRY_S * 2 ** min(lamppost.failures - 1, 20))
         lamppost.next_due = time.monotonic() + pause

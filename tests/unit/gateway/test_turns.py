@@ -1,4 +1,4 @@
-"""Who gets the line: shares of its time, whatever a turn takes and however often it is asked for."""
+"""Who gets the line: shares of its time, whatever a turn takes."""
 
 from __future__ import annotations
 
@@ -66,10 +66,10 @@ async def test_presence_that_comes_goes_next() -> None:
         for _ in range(3):
             group.create_task(work(Traffic.POLL))
             group.create_task(work(Traffic.TRANSFER))
-        while len(order) < 2:
+        for _ in range(5):
             await asyncio.sleep(0)
         group.create_task(work(Traffic.PRESENCE))
-    assert order[2] == "PRESENCE" or order[3] == "PRESENCE"
+    assert "PRESENCE" in order[1:4]
 
 
 async def test_a_class_that_wanted_nothing_gets_no_credit_for_it(
