@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+from collections.abc import Mapping, MutableMapping
 from typing import Any, Literal
 
 import structlog
@@ -16,6 +18,11 @@ _SHARED: list[Any] = [
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.format_exc_info,
 ]
+
+# What the journal goes by (sd-daemon(3)): syslog's priorities.
+_PRIORITIES = {
+    "debug": 7, "info": 6, "warning": 4, "warn": 4, "error": 3, "exception": 3, "critical": 2,
+}  # fmt: skip
 
 # At import, so that a logger made before `set_up` goes through the logging module too.
 structlog.configure(
@@ -30,20 +37,29 @@ structlog.configure(
 )
 
 
-def set_up(level: str, form: Literal["text", "json"]) -> None:
-    """Send this process's logs to stderr. `level` is a name of the logging module's."""
+def set_up(
+    level: str, form: Literal["text", "json"], environment: Mapping[str, str] = os.environ
+) -> None:
+    """Send this process's logs to stderr. `level` is a name of the logging module's.
+
+    Where systemd reads stderr (JOURNAL_STREAM in `environment`), each line begins with its priority
+    and has no time of its own: the journal knows it.
+    """
     renderer: Any = (
         structlog.processors.JSONRenderer()
         if form == "json"
         else structlog.processors.LogfmtRenderer(
-            key_order=["timestamp", "level", "event"], bool_as_flag=False
+            key_order=["timestamp", "level", "event"], bool_as_flag=False, drop_missing=True
         )
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=_SHARED,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *([_for_journal(renderer)] if to_journal(environment) else [renderer]),
+            ],
         )
     )
     root = logging.getLogger()
@@ -51,6 +67,27 @@ def set_up(level: str, form: Literal["text", "json"]) -> None:
     root.setLevel(level.upper())
     # It logs as an error what we report better ourselves, once and with the lamppost's name.
     logging.getLogger("smpclient").setLevel(logging.CRITICAL)
+
+
+def to_journal(environment: Mapping[str, str]) -> bool:
+    """Whether stderr is the stream to the journal that JOURNAL_STREAM names (systemd.exec(5))."""
+    named = environment.get("JOURNAL_STREAM", "")
+    try:
+        there = os.fstat(sys.stderr.fileno())
+    except (OSError, ValueError):  # closed, or a test's
+        return False
+    return named == f"{there.st_dev}:{there.st_ino}"
+
+
+def _for_journal(render: Any) -> Any:
+    def rendered(logger: Any, method: str, event: MutableMapping[str, Any]) -> str:
+        priority = _PRIORITIES.get(str(event.get("level")), 6)
+        event.pop("timestamp", None)
+        # A traceback that is not one line of its own would lose its priority.
+        text = str(render(logger, method, event)).replace("\n", f"\n<{priority}>")
+        return f"<{priority}>{text}"
+
+    return rendered
 
 
 def get(**context: object) -> Logger:

@@ -11,6 +11,7 @@ from gateway.config.identity import GatewaySection
 from gateway.config.lamppost import LamppostSection
 from gateway.config.lan import LanSection
 from gateway.config.log import LogSection
+from gateway.config.metrics import MetricsSection
 from gateway.config.model import Configuration
 from gateway.config.mqtt import MqttSection, TlsSection
 from gateway.config.presence import PresenceSection
@@ -25,6 +26,7 @@ __all__ = [
     "LamppostSection",
     "LanSection",
     "LogSection",
+    "MetricsSection",
     "MqttSection",
     "PresenceSection",
     "TlsSection",

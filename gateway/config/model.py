@@ -12,6 +12,7 @@ from gateway.config.identity import GatewaySection
 from gateway.config.lamppost import LamppostSection
 from gateway.config.lan import LanSection
 from gateway.config.log import LogSection
+from gateway.config.metrics import MetricsSection
 from gateway.config.mqtt import MqttSection
 from gateway.config.presence import PresenceSection
 from gateway.config.updates import UpdatesSection
@@ -29,4 +30,5 @@ class Configuration(Section):
     buffer: BufferSection = Field(default_factory=BufferSection.model_construct)
     updates: UpdatesSection = Field(default_factory=UpdatesSection.model_construct)
     presence: PresenceSection = Field(default_factory=PresenceSection.model_construct)
+    metrics: MetricsSection = Field(default_factory=MetricsSection.model_construct)
     log: LogSection = Field(default_factory=LogSection.model_construct)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -38,7 +39,12 @@ class Link:
 
     `on_message(topic, payload, expiry)` gets what arrives, with the seconds it stays valid (None:
     for ever); `on_connected` is called after each connect, before anything that comes over it;
-    `publishers` run on each connection beside the drain, until it ends.
+    `publishers` run on each connection beside the drain, until it ends; `alarms` gives what stands
+    in the status document as such.
+
+    Attributes:
+        connections: made since the start.
+        since: machine time of the last connect or disconnect, or of the start.
     """
 
     def __init__(
@@ -63,7 +69,15 @@ class Link:
         self.on_message: Handler | None = None
         self.on_connected: Callable[[], None] | None = None
         self.publishers: list[Callable[[], Awaitable[None]]] = []
+        self.alarms: Callable[[], Sequence[object]] = list
         self.connections = 0
+        self.since = time.monotonic()
+        self._online_since = 0  # street time
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection now."""
+        return self._client is not None
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
@@ -81,6 +95,13 @@ class Link:
         if self._client is None:
             raise aiomqtt.MqttError("not connected")
         await self._client.publish(topic, payload, qos=1, retain=True)
+
+    async def publish_status(self) -> None:
+        """Say again that the gateway is there, with the alarms as they are now.
+
+        Raises aiomqtt.MqttError.
+        """
+        await self.publish(self._topics.status, self._status("online", self._online_since))
 
     async def subscribe(self, topic: str) -> None:
         """Subscribe now, and after each reconnect, until unsubscribed."""
@@ -101,12 +122,13 @@ class Link:
                 self._log.debug("subscription ends with the connection", why=str(error))
 
     async def _connection(self, backoff: FullJitter) -> None:
-        since = self._clock.now()
+        since = self._online_since = self._clock.now()
         offline = aiomqtt.Will(self._topics.status, self._status("offline", since), 1, True)
         async with self._make(offline) as client:
             try:
                 self._client = client
                 self.connections += 1
+                self.since = time.monotonic()
                 if self.on_connected is not None:
                     self.on_connected()
                 for topic in (*self._topics.wanted, *self._extra):
@@ -129,6 +151,7 @@ class Link:
                 raise
             finally:
                 self._client = None
+                self.since = time.monotonic()
 
     async def _work(self, client: VerdictClient, backoff: FullJitter) -> None:
         async with asyncio.TaskGroup() as group:
@@ -177,6 +200,7 @@ class Link:
                 "since": since,
                 "version": self._version,
                 "gateway": self._gateway,
+                "alarms": list(self.alarms()),
             }
         ).encode()
 

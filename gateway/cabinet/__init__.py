@@ -1,0 +1,1 @@
+"""What a gateway needs to be left alone in a cabinet: its surroundings looked at and set up."""

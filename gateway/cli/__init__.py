@@ -1,0 +1,1 @@
+"""The commands of `lamplighter-gateway` beside `run`, one module each."""

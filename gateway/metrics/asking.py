@@ -1,0 +1,41 @@
+"""The questions that the gateway's own commands put to a running gateway, over loopback."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from typing import Any
+
+from gateway.config.metrics import Address
+from gateway.errors import GatewayError
+
+# The endpoint answers within 8 s, even when the event loop hangs.
+TIMEOUT_S = 10.0
+_LARGEST = 10_000_000
+
+
+class NotAnswered(GatewayError):
+    """No gateway answers at the address, or not as one does."""
+
+
+def ask(address: Address, path: str, timeout_s: float = TIMEOUT_S) -> tuple[int, Any]:
+    """GET `path` of the gateway at `address`; gives the HTTP status and the JSON in the answer.
+
+    Raises NotAnswered.
+    """
+    connection = http.client.HTTPConnection(address.host, address.port, timeout=timeout_s)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        body = response.read(_LARGEST + 1)
+    except (OSError, http.client.HTTPException) as error:
+        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise NotAnswered(f"no gateway answers at {address.url} ({why})") from error
+    finally:
+        connection.close()
+    try:
+        if len(body) > _LARGEST:
+            raise ValueError(f"over {_LARGEST} bytes")
+        return response.status, json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise NotAnswered(f"{address.url}{path} is no gateway's: {error}") from error
