@@ -93,10 +93,15 @@ class LanLink:
         client = self._client
         if client is None:
             raise LinkUnavailable("the local broker is not connected")
+        topic = lantopics.topic(node.hex(), lantopics.REQUEST)
         waiting = self._waiting[node] = _Waiting(message)
+        # A task, since it does not notice by itself when the connection ends.
+        sending = asyncio.create_task(client.publish(topic, message))
         try:
             async with asyncio.timeout(timeout_s):
-                await client.publish(lantopics.topic(node.hex(), lantopics.REQUEST), message)
+                await asyncio.wait({sending, waiting.reply}, return_when=asyncio.FIRST_COMPLETED)
+                if not waiting.reply.done():
+                    sending.result()
                 return await waiting.reply
         except TimeoutError:
             raise NoReply("no reply in time over the local network") from None
@@ -106,6 +111,8 @@ class LanLink:
             if self._waiting.get(node) is waiting:
                 del self._waiting[node]
             waiting.close()
+            if not sending.cancel() and not sending.cancelled():
+                sending.exception()  # looked at, so that asyncio does not report it
 
     async def _connection(self) -> None:
         # A fresh client for each connection: none inherits another's trouble.

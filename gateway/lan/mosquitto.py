@@ -56,7 +56,6 @@ persistence false
 persistent_client_expiration 1d
 
 max_packet_size {packet}
-message_size_limit {message}
 max_keepalive 120
 max_inflight_messages 20
 max_queued_messages 200
@@ -159,7 +158,6 @@ def configuration(plan: Plan) -> str:
         certificate=plan.certificate,
         connections=_CONNECTIONS,
         packet=_MAX_PACKET,
-        message=MAX_PAYLOAD,
     )
 
 
