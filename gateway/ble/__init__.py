@@ -1,0 +1,1 @@
+"""Lampposts in radio range: their adverts, and connections to them. Only this part knows bleak."""
