@@ -5,7 +5,8 @@ Setting aside is done so that it may be interrupted anywhere and is taken up at 
     <name>.damage    the file is damaged, says who found it; from here on it is not opened again
     <name>.new       what is being salvaged from it; begun anew after an interruption
     <name>.salvaged  the same, complete and on the disk
-    <name>.damaged-<time>  the damaged file, moved out of the way of the salvaged one
+    <name>.damaged-<time>  the damaged file, moved out of the way of the salvaged one; the last
+                     three of these stay
 """
 
 from __future__ import annotations
@@ -15,16 +16,28 @@ import sqlite3
 import time
 from pathlib import Path
 
+from gateway.buffer import tallies
 from gateway.buffer.salvage import salvage
 from gateway.buffer.schema import Database, code, connect, is_environment, migrate, version
 from gateway.logs import Logger
 
-__all__ = ["Database", "connect", "mark_damaged", "migrate", "open_checked", "salvage", "version"]
+__all__ = [
+    "Database",
+    "connect",
+    "mark_damaged",
+    "migrate",
+    "open_checked",
+    "salvage",
+    "set_aside",
+    "version",
+]
 
 _PARTS = ("", "-wal", "-shm")
 # A memory card or USB disk may need a moment after power on; a read error there is no damage yet.
 _OPEN_AGAIN_S = (0.2, 1.0, 3.0)
 _LONGEST_REASON = 500
+# Damaged files that are kept for a person to look at.
+_MOST_ASIDE = 3
 
 
 def open_checked(path: Path, log: Logger) -> Database:
@@ -106,6 +119,9 @@ def _renew(path: Path, log: Logger) -> Database:
     try:
         migrate(database)
         copied = salvage(path, database)
+        with database.atomic():
+            tallies.count_up(database, "salvages", 1)
+            tallies.put(database, "salvaged_at", int(time.time()))
         busy = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         if busy:
             raise OSError(f"{new}: what was salvaged could not be written into one file")
@@ -117,7 +133,22 @@ def _renew(path: Path, log: Logger) -> Database:
     _settle_folder(path)
     aside = _put_in_place(path)
     log.error("salvaged from the damaged database", aside=str(aside), **copied)
+    _prune(path, log)
     return _open_sound(path)
+
+
+def set_aside(path: Path) -> list[Path]:
+    """The damaged databases that were set aside and that nobody has removed, the oldest first."""
+    found = path.parent.glob(f"{path.name}.damaged-*")
+    return sorted(file for file in found if not file.name.endswith(_PARTS[1:]))
+
+
+def _prune(path: Path, log: Logger) -> None:
+    # A card that dies damages one copy after the other: they must not fill it.
+    for old in set_aside(path)[:-_MOST_ASIDE]:
+        log.error("removing an old damaged database", file=str(old))
+        for part in _PARTS:
+            _beside(old, part).unlink(missing_ok=True)
 
 
 def _put_in_place(path: Path) -> Path:

@@ -21,37 +21,26 @@ _TRIM_TO = 0.9
 _LARGEST_ID = 1 << 48
 
 
-def register(db: Database, names: Sequence[str]) -> None:
-    """Know exactly the outlets `names`: new ones begin at the newest row, others are forgotten."""
-    newest = last_id(db)
+def register(db: Database, names: Sequence[str]) -> int:
+    """Know exactly the outlets `names`: new ones begin at the newest row, others are forgotten.
+
+    Gives the highest id that a row may have had; none may be given again.
+    """
+    newest = db.execute(
+        "SELECT max(coalesce((SELECT max(id) FROM record), 0),"
+        " coalesce((SELECT max(id) FROM kept), 0))"
+    ).fetchone()[0]
     for name, last in db.execute("SELECT name, last FROM outlet").fetchall():
+        if 0 <= last < _LARGEST_ID:
+            newest = max(newest, last)
         if name not in names or not 0 <= last < _LARGEST_ID:
             db.execute("DELETE FROM outlet WHERE name = ?", [name])
-        else:
-            newest = max(newest, last)
-    # Where a salvaged file has forgotten the ids it gave, none may fall behind a cursor.
-    if not db.execute(
-        "UPDATE sqlite_sequence SET seq = ? WHERE name = 'record'", [newest]
-    ).rowcount:
-        db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('record', ?)", [newest])
     for name in names:
         db.execute("INSERT OR IGNORE INTO outlet (name, last) VALUES (?, ?)", [name, newest])
     # A row is on its way up or kept; a salvaged file may have it in both.
-    rows, held = tallies.count(db, "kept", "id IN (SELECT id FROM record)")
-    if rows:
-        db.execute("DELETE FROM kept WHERE id IN (SELECT id FROM record)")
-        _hold(db, -rows, -held)
-    release(db)
-
-
-def last_id(db: Database) -> int:
-    """The highest id that any row has had; 0 for none."""
-    found = db.execute(
-        "SELECT max(coalesce((SELECT max(id) FROM record), 0),"
-        " coalesce((SELECT max(id) FROM kept), 0),"
-        " coalesce((SELECT max(seq) FROM sqlite_sequence WHERE name = 'record'), 0))"
-    ).fetchone()
-    return int(found[0])
+    db.execute("DELETE FROM kept WHERE id IN (SELECT id FROM record)")
+    db.execute("DELETE FROM kept WHERE id <= ?", [_lowest(db)])
+    return newest
 
 
 def keep(db: Database, rows: Sequence[Row], bound: int) -> None:
@@ -68,7 +57,7 @@ def keep(db: Database, rows: Sequence[Row], bound: int) -> None:
         " SELECT id, node, epoch, seq, body, received FROM record WHERE id = ?",
         [(row.id,) for row in wanted],
     ).close()
-    _hold(db, len(wanted), size(row.body for row in wanted))
+    tallies.count_up(db, "kept_bytes", size(row.body for row in wanted))
     _trim(db, bound)
 
 
@@ -81,7 +70,11 @@ def passed(db: Database, name: str, last: int) -> None:
         " last = :last WHERE name = :name AND last < :last",
         {"name": name, "last": last},
     )
-    release(db)
+    lowest = _lowest(db)
+    held = tallies.count(db, "kept", "id <= ?", lowest)[1]
+    if held:
+        db.execute("DELETE FROM kept WHERE id <= ?", [lowest])
+        tallies.count_up(db, "kept_bytes", -held)
 
 
 def missed(db: Database, table: str, where: str, *parameters: int | float) -> None:
@@ -91,43 +84,34 @@ def missed(db: Database, table: str, where: str, *parameters: int | float) -> No
 
 
 def drop(db: Database, where: str, *parameters: int | float) -> int:
-    """Drop kept rows and count them as missed; gives how many."""
-    rows, held = tallies.count(db, "kept", where, *parameters)
-    if rows:
+    """Drop kept rows and count them as missed; gives the bytes they counted for."""
+    held = tallies.count(db, "kept", where, *parameters)[1]
+    if held:
         missed(db, "kept", where, *parameters)
         db.execute(f"DELETE FROM kept WHERE {where}", parameters)  # noqa: S608 - our own words
-        _hold(db, -rows, -held)
-    return rows
+        tallies.count_up(db, "kept_bytes", -held)
+    return held
 
 
-def release(db: Database) -> None:
-    """Let go of what every outlet has passed."""
-    rows, held = tallies.count(db, "kept", "id <= ?", _lowest(db))
-    if rows:
-        db.execute("DELETE FROM kept WHERE id <= ?", [_lowest(db)])
-        _hold(db, -rows, -held)
+def drop_oldest(db: Database, bytes_: int) -> int:
+    """Drop the oldest kept rows, about `bytes_` of them; gives the bytes they counted for."""
+    over = bytes_
+    oldest = db.execute("SELECT id, length(body) FROM kept ORDER BY id")
+    last = None
+    while over > 0 and (found := oldest.fetchone()) is not None:
+        last, length = found
+        over -= length + ROW_OVERHEAD
+    oldest.close()
+    return 0 if last is None else drop(db, "id <= ?", last)
 
 
 def _trim(db: Database, bound: int) -> None:
-    over = tallies.held(db).kept_bytes - bound
-    if over <= 0:
-        return
-    over += bound - int(bound * _TRIM_TO)
-    oldest = db.execute("SELECT id, length(body) FROM kept ORDER BY id")
-    for row_id, length in oldest:
-        over -= length + ROW_OVERHEAD
-        if over <= 0:
-            oldest.close()
-            drop(db, "id <= ?", row_id)
-            return
+    held = tallies.get(db, "kept_bytes")
+    if held > bound:
+        drop_oldest(db, held - int(bound * _TRIM_TO))
 
 
 def _lowest(db: Database) -> int:
     """All rows up to this id are passed by every outlet."""
     lowest = db.execute("SELECT min(last) FROM outlet").fetchone()[0]
     return _LARGEST_ID if lowest is None else lowest
-
-
-def _hold(db: Database, rows: int, size: int) -> None:
-    tallies.count_up(db, "kept_rows", rows)
-    tallies.count_up(db, "kept_bytes", size)

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from gateway.buffer import drops, outlets, tallies
+from gateway.buffer import moves, outlets, tallies
+from gateway.buffer.disk import Disk
+from gateway.buffer.drops import Dropped
+from gateway.buffer.reader import Reader
 from gateway.buffer.rows import ROW_OVERHEAD, Batch, Position, Reject, Row, size
-from gateway.buffer.schema import Database, connect
-from gateway.buffer.tallies import Held
+from gateway.buffer.schema import Database
+from gateway.buffer.sweep import Sweeper
+from gateway.buffer.tallies import Change
 from gateway.buffer.writer import Writer
-from gateway.errors import BufferUnavailable, CursorMoved
 
-__all__ = ["ROW_OVERHEAD", "Batch", "Position", "Records", "Reject", "Row"]
+__all__ = ["ROW_OVERHEAD", "Batch", "Dropped", "Position", "Records", "Reject", "Row"]
 
 # Reading starts again only once this much is free, so that it does not flutter at the bound.
 _RESUME_AT = 0.9
-# Of what was no record at all. A sound record that a broker refused is never dropped for space.
-_RUBBISH_KEPT = 1000
 # What waits for outlets only may take this share of `max_bytes`, beside it.
 _OUTLETS_SHARE = 0.25
+_NO_END = 1 << 62
 
 
 class Records:
@@ -32,7 +30,8 @@ class Records:
 
     max_bytes: what it may hold before reading must pause. outlets: names of the second outlets, and
     outlet_bytes what may be kept for them alone, beside `max_bytes` (None: a quarter of it). Beyond
-    that an outlet misses the oldest; it never makes the buffer full.
+    that an outlet misses the oldest; it never makes the buffer full. disk: what must stay free of
+    it (None: whatever there is may be filled).
     """
 
     def __init__(
@@ -42,16 +41,19 @@ class Records:
         max_bytes: int,
         outlets: Sequence[str] = (),
         outlet_bytes: int | None = None,
+        disk: Disk | None = None,
     ) -> None:
         self._writer = writer
         self._max_bytes = max_bytes
         self._outlets = tuple(outlets)
-        share = int(max_bytes * _OUTLETS_SHARE)
-        self._outlet_bytes = share if outlet_bytes is None else outlet_bytes
-        self._reader: Database = connect(path)
-        self._reader_lock = threading.Lock()
+        share = int(max_bytes * _OUTLETS_SHARE) if outlet_bytes is None else outlet_bytes
+        self._outlet_bytes = share if outlets else None
+        self.disk = disk or Disk(path.parent, 0)
+        self._reader = Reader(path, writer.report)
+        self._sweeper = Sweeper(writer, self.disk, self._settle)
         self._full = False
-        self._ran = time.monotonic()
+        # Of the writer's thread; the next row gets the id after it.
+        self._given = 0
         # Records on their way; and the bytes of these and of those a broker refused.
         self.rows = 0
         self.bytes = 0
@@ -70,22 +72,32 @@ class Records:
         and so is what was kept for it.
         """
 
-        def stock(db: Database) -> tuple[Held, int, list[tuple[bytes, int, int]]]:
-            tallies.recount(db)
-            outlets.register(db, self._outlets)
+        def stock(db: Database) -> tuple[Change, list[tuple[bytes, int, int]]]:
+            self._sweeper.load(db)
+            self._given = outlets.register(db, self._outlets)
+            tallies.put(db, "last_id", self._given)
             cursors = db.execute("SELECT node, epoch, seq FROM cursor").fetchall()
-            return tallies.held(db), outlets.last_id(db), cursors
+            return tallies.stock(db), cursors
 
-        held, self.last_id, cursors = await self._writer.submit(stock)
+        held, cursors = await self._writer.submit(stock)
+        self.last_id = self._given
+        self.rows = self.bytes = 0
         self._settle(held)
         return {node: Position(epoch, seq) for node, epoch, seq in cursors}
 
     @property
     def full(self) -> bool:
         """Whether reading must pause: lampposts keep their records until there is room."""
+        return self.why_full is not None
+
+    @property
+    def why_full(self) -> str | None:
+        """What `full` is for: "max_bytes", "free disk", or None when there is room."""
         limit = self._max_bytes * (_RESUME_AT if self._full else 1)
         self._full = self.bytes >= limit
-        return self._full
+        if self._full:
+            return "max_bytes"
+        return "free disk" if self.disk.short else None
 
     async def add(self, batch: Batch) -> None:
         """Commit a batch with its lamppost's position; done when it is durable.
@@ -93,16 +105,23 @@ class Records:
         Raises CursorMoved when it does not begin where the lamppost's last commit ended, and
         BufferUnavailable when the database cannot commit; nothing of it is stored then.
         """
+        received = self._sweeper.running_s
+        more = Change(len(batch.records), size(body for _, body in batch.records))
 
-        def settled(outcome: tuple[int, Held]) -> None:
-            self.last_id = outcome[0] or self.last_id
-            self._settle(outcome[1])
-            if batch.records:
+        def store(db: Database) -> int:
+            moves.add(db, batch, self._given + 1, received)
+            self._given += more.rows
+            return self._given
+
+        def settled(last: int) -> None:
+            self.last_id = last
+            self._settle(more)
+            if more.rows:
                 self.added.set()
                 for event in self.added_for.values():
                     event.set()
 
-        await self._writer.submit(lambda db: _add(db, batch), settled)
+        await self._writer.submit(store, settled)
 
     async def restart(self, node: bytes) -> None:
         """Read the log of `node` from its beginning: it was made anew."""
@@ -117,14 +136,7 @@ class Records:
 
         Raises BufferUnavailable.
         """
-        return await asyncio.to_thread(self._read, after, until, limit)
-
-    def _read(self, after: int, until: int | None, limit: int) -> list[Row]:
-        return self._select(
-            "SELECT id, node, epoch, seq, body FROM record WHERE id > ? AND id <= ?"
-            " ORDER BY id LIMIT ?",
-            [after, (1 << 62) if until is None else until, limit],
-        )
+        return await self._reader.rows(after, _NO_END if until is None else until, limit)
 
     async def begin_for(self, outlet: str, limit: int, after: int = 0) -> list[Row]:
         """The oldest rows that `outlet` has not passed, at most `limit`. They stay.
@@ -133,25 +145,7 @@ class Records:
         passed. Raises BufferUnavailable, and KeyError for an outlet that is not configured.
         """
         self.added_for[outlet]
-        return await asyncio.to_thread(self._read_for, outlet, limit, after)
-
-    def _read_for(self, outlet: str, limit: int, after: int) -> list[Row]:
-        beyond = "WHERE id > max(:after, (SELECT last FROM outlet WHERE name = :outlet))"
-        columns = "SELECT id, node, epoch, seq, body"
-        return self._select(
-            f"{columns} FROM kept {beyond} UNION ALL {columns} FROM record {beyond}"
-            " ORDER BY id LIMIT :limit",
-            {"outlet": outlet, "after": after, "limit": limit},
-        )
-
-    def _select(self, query: str, parameters: Sequence[Any] | dict[str, Any]) -> list[Row]:
-        try:
-            with self._reader_lock:
-                rows = self._reader.execute(query, parameters).fetchall()
-        except sqlite3.Error as error:
-            self._writer.report(error)
-            raise BufferUnavailable(f"the database cannot be read: {error}") from error
-        return [Row(*row) for row in rows]
+        return await self._reader.rows_for(outlet, after, limit)
 
     async def passed(self, outlet: str, last_id: int) -> None:
         """Commit that `outlet` is done with all rows up to the id `last_id`.
@@ -163,19 +157,19 @@ class Records:
         if last_id > self.last_id:
             raise ValueError(f"outlet {outlet}: row {last_id} passed, the newest is {self.last_id}")
 
-        def move(db: Database) -> Held:
+        def move(db: Database) -> Change:
             outlets.passed(db, outlet, last_id)
-            return tallies.held(db)
+            return Change(kept_bytes=tallies.get(db, "kept_bytes"))
 
         await self._writer.submit(move, self._settle)
 
     async def accept(self, rows: Sequence[Row]) -> None:
         """The broker has them: delete, or keep for the outlets that have not passed them."""
 
-        def delete(db: Database) -> Held:
-            gone = self._take(db, rows)
+        def delete(db: Database) -> Change:
+            gone, held = moves.take(db, rows, self._outlet_bytes)
             tallies.count_up(db, "sent", len(gone))
-            return tallies.hold(db, -len(gone), -size(row.body for row in gone))
+            return Change(-len(gone), -held, self._kept(db))
 
         await self._writer.submit(delete, self._settle)
 
@@ -186,86 +180,35 @@ class Records:
         Outlets get them all the same.
         """
 
-        def move(db: Database) -> Held:
-            gone = self._take(db, rows)
-            _reject(db, [(r.node, r.epoch, r.seq, r.body, reason, 1) for r in gone])
-            return tallies.hold(db, -len(gone), 0)
+        def move(db: Database) -> Change:
+            gone, _ = moves.take(db, rows, self._outlet_bytes)
+            moves.reject(db, [(r.node, r.epoch, r.seq, r.body, reason, 1) for r in gone])
+            return Change(-len(gone), 0, self._kept(db))
 
         await self._writer.submit(move, self._settle)
 
-    def _take(self, db: Database, rows: Sequence[Row]) -> list[Row]:
-        """Take rows out of `record`; gives those that were there."""
-        if self._outlets:
-            there = "SELECT 1 FROM record WHERE id = ?"
-            rows = [row for row in rows if db.conn.execute(there, [row.id]).fetchone()]
-            outlets.keep(db, rows, self._outlet_bytes)
-        return _delete(db, rows)
+    def _kept(self, db: Database) -> int | None:
+        return tallies.get(db, "kept_bytes") if self._outlets else None
 
-    async def sweep(self, max_age_s: float) -> int:
-        """Note running time and drop what is older than `max_age_s` of it; gives how many."""
-        now = time.monotonic()
-        elapsed, self._ran = int(now - self._ran), now - (now - self._ran) % 1
+    async def sweep(self, max_age_s: float) -> Dropped:
+        """Note running time and what was written; drop what must go, and give room back.
 
-        def age(db: Database) -> tuple[int, Held]:
-            tallies.count_up(db, "running_s", elapsed)
-            horizon = tallies.running_s(db) - max_age_s
-            return drops.drop_older(db, horizon), tallies.held(db)
-
-        return (await self._writer.submit(age, lambda outcome: self._settle(outcome[1])))[0]
+        Telemetry goes when older than `max_age_s` of running time, events when twice as old; and
+        when the disk is critically short, the oldest telemetry first. Raises BufferUnavailable.
+        """
+        return await self._sweeper.sweep(max_age_s, self.last_id)
 
     async def counters(self) -> dict[str, int]:
         """The durable counters, by name."""
         return await self._writer.submit(tallies.read)
 
     def close(self) -> None:
-        """Close the connection used for reading; the writer is its owner's."""
-        with self._reader_lock:
-            self._reader.conn.close()
+        """Close what is used for reading; the writer is its owner's."""
+        self._reader.close()
+        self._sweeper.close()
 
-    def _settle(self, held: Held) -> None:
-        self.rows, self.bytes, self.kept_bytes = held.rows, held.bytes, held.kept_bytes
-
-
-def _add(db: Database, batch: Batch) -> tuple[int, Held]:
-    stored = db.execute("SELECT epoch, seq FROM cursor WHERE node = ?", [batch.node]).fetchone()
-    committed = Position(*stored) if stored else Position(0, 0)
-    if committed != batch.start:
-        raise CursorMoved(f"batch begins at {batch.start}, committed is {committed}")
-    received = tallies.running_s(db)
-    cursor = db.conn.executemany(
-        "INSERT INTO record (node, epoch, seq, body, received) VALUES (?, ?, ?, ?, ?)",
-        [(batch.node, batch.epoch, seq, body, received) for seq, body in batch.records],
-    )
-    cursor.close()
-    db.table("cursor").insert(
-        {"node": batch.node, "epoch": batch.next.epoch, "seq": batch.next.seq},
-        pk="node",
-        replace=True,
-    )
-    _reject(db, [(batch.node, batch.epoch, r.seq, r.body, r.reason, 0) for r in batch.rejected])
-    tallies.count_up(db, "added", len(batch.records))
-    tallies.count_up(db, "repeated", batch.repeated)
-    tallies.count_up(db, "missed", batch.missed)
-    held = tallies.hold(db, len(batch.records), size(body for _, body in batch.records))
-    return int(db.execute("SELECT coalesce(max(id), 0) FROM record").fetchone()[0]), held
-
-
-def _delete(db: Database, rows: Sequence[Row]) -> list[Row]:
-    """Delete; gives those that were there. A repeat after a lost connection may meet none."""
-    delete = "DELETE FROM record WHERE id = ?"
-    return [row for row in rows if db.conn.execute(delete, [row.id]).rowcount]
-
-
-def _reject(db: Database, rows: Sequence[tuple[Any, ...]]) -> None:
-    if not rows:
-        return
-    db.conn.executemany(
-        "INSERT INTO rejected (node, epoch, seq, body, reason, refused) VALUES (?, ?, ?, ?, ?, ?)",
-        rows,
-    )
-    tallies.count_up(db, "rejected", len(rows))
-    db.execute(
-        "DELETE FROM rejected WHERE refused = 0 AND id <= ("
-        "SELECT id FROM rejected WHERE refused = 0 ORDER BY id DESC LIMIT 1 OFFSET ?)",
-        [_RUBBISH_KEPT],
-    )
+    def _settle(self, change: Change) -> None:
+        self.rows += change.rows
+        self.bytes += change.bytes
+        if change.kept_bytes is not None:
+            self.kept_bytes = change.kept_bytes

@@ -23,6 +23,8 @@ _RANGE = 32
 _MOST_KEYS = 10_000_000
 # A key beyond this is damage: counting up from 1, no gateway gets here.
 _LARGEST_ID = 1 << 48
+# More than is added between two times the last key is noted.
+_GIVEN_SINCE = 1_000_000
 _LARGEST_TALLY = 1 << 40
 _ROWS_A_COMMIT = 20_000
 _MOST_UNREADABLE = 20
@@ -188,9 +190,10 @@ def _walk(source: _Source, table: str, select: str) -> Iterator[tuple[Any, ...]]
 
 def _last_id(source: _Source, table: str, above: int) -> int:
     """The highest key ever given, as far as that is believable."""
-    # What is kept has the ids that `record` gave.
-    owner = "record" if table == "kept" else table
-    query = f"SELECT seq FROM sqlite_sequence WHERE name = '{owner}'"  # noqa: S608 - our own names
+    if table == "rejected":
+        query = "SELECT seq FROM sqlite_sequence WHERE name = 'rejected'"
+    else:
+        query = f"SELECT value + {_GIVEN_SINCE} FROM tally WHERE name = 'last_id'"  # noqa: S608
     for (last,) in _until_damage(source, query):
         if isinstance(last, int) and last > above:
             return last

@@ -19,6 +19,16 @@ _ENVIRONMENT = frozenset({
     sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM,
 })  # fmt: skip
+_PRAGMAS = (
+    # Of a new file only, and before all else: unused pages can be given back to a disk that fills.
+    "auto_vacuum=INCREMENTAL",
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    # 4,000 pages are 16 MB: what changes with each commit (positions, the last page of records) is
+    # worked into the file once for so many commits, not once for each thousand pages.
+    "wal_autocheckpoint=4000",
+    "journal_size_limit=16777216",
+)
 _SCRIPT = re.compile(r"(\d{3})\.sql")
 
 
@@ -64,7 +74,7 @@ def connect(path: Path) -> Database:
     connection.text_factory = text
     try:
         database = Database(connection)
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "journal_size_limit=16777216"):
+        for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}").fetchall()
     except BaseException:
         connection.close()

@@ -1,6 +1,7 @@
-"""The durable counters, and the totals that must agree with the rows they count.
+"""The durable counters. All of it is called inside a job of the writer.
 
-All of it is called inside a job of the writer, so that a counter moves with what it counts.
+What a commit of readings counts (added, repeated, missed) stands in the lamppost's row of `cursor`,
+which that commit writes anyway: a page less on the disk each time. All else stands in `tally`.
 """
 
 from __future__ import annotations
@@ -10,17 +11,19 @@ from typing import NamedTuple
 from gateway.buffer.rows import ROW_OVERHEAD
 from gateway.buffer.schema import Database
 
+_BY_LAMPPOST = ("added", "repeated", "missed")
 
-class Held(NamedTuple):
-    """What the buffer holds: rows on their way; bytes of these and of those a broker refused.
 
-    kept_rows and kept_bytes: what has gone up and waits for an outlet only.
+class Change(NamedTuple):
+    """What a job does to the totals, once it is committed.
+
+    rows: of records on their way; bytes: of these and of those a broker refused; kept_bytes: all
+    that is kept for outlets only, None where that is not touched.
     """
 
-    rows: int
-    bytes: int
-    kept_rows: int
-    kept_bytes: int
+    rows: int = 0
+    bytes: int = 0
+    kept_bytes: int | None = None
 
 
 def count_up(db: Database, name: str, more: int) -> None:
@@ -29,31 +32,24 @@ def count_up(db: Database, name: str, more: int) -> None:
         db.execute("UPDATE tally SET value = value + ? WHERE name = ?", [more, name])
 
 
+def put(db: Database, name: str, value: int) -> None:
+    """Set what is no counter but a fact."""
+    db.execute("UPDATE tally SET value = ? WHERE name = ?", [value, name])
+
+
+def get(db: Database, name: str) -> int:
+    """The value of `name`."""
+    return int(db.execute("SELECT value FROM tally WHERE name = ?", [name]).fetchone()[0])
+
+
 def read(db: Database) -> dict[str, int]:
     """All counters, by name."""
-    return dict(db.execute("SELECT name, value FROM tally").fetchall())
-
-
-def running_s(db: Database) -> int:
-    """Seconds this gateway has run in all: the only clock that nobody sets."""
-    return int(db.execute("SELECT value FROM tally WHERE name = 'running_s'").fetchone()[0])
-
-
-def held(db: Database) -> Held:
-    """The totals as they stand."""
-    names = ("held_rows", "held_bytes", "kept_rows", "kept_bytes")
-    found = dict(
-        db.execute("SELECT name, value FROM tally WHERE name IN (?, ?, ?, ?)", names).fetchall()
-    )
-    return Held(*(found[name] for name in names))
-
-
-def hold(db: Database, rows: int, size: int) -> Held:
-    """Move the totals of what is held; gives them all."""
-    # In the same transaction as the rows, so that they cannot drift from them.
-    count_up(db, "held_rows", rows)
-    count_up(db, "held_bytes", size)
-    return held(db)
+    counters: dict[str, int] = dict(db.execute("SELECT name, value FROM tally").fetchall())
+    sums = ", ".join(f"coalesce(sum({name}), 0)" for name in _BY_LAMPPOST)
+    since = db.execute(f"SELECT {sums} FROM cursor").fetchone()  # noqa: S608 - our own names
+    for name, more in zip(_BY_LAMPPOST, since, strict=True):
+        counters[name] += more
+    return counters
 
 
 def count(db: Database, table: str, where: str, *parameters: int | float) -> tuple[int, int]:
@@ -63,16 +59,10 @@ def count(db: Database, table: str, where: str, *parameters: int | float) -> tup
     return rows, size + rows * ROW_OVERHEAD
 
 
-def recount(db: Database) -> Held:
-    """Count the totals from the rows: after opening a file of whose past nothing is known."""
+def stock(db: Database) -> Change:
+    """The totals as the rows give them, and `kept_bytes` put right by them."""
     rows, size = count(db, "record", "1")
     refused_size = count(db, "rejected", "refused = 1")[1]
-    kept_rows, kept_size = count(db, "kept", "1")
-    for name, value in (
-        ("held_rows", rows),
-        ("held_bytes", size + refused_size),
-        ("kept_rows", kept_rows),
-        ("kept_bytes", kept_size),
-    ):
-        db.execute("UPDATE tally SET value = ? WHERE name = ?", [value, name])
-    return held(db)
+    kept_size = count(db, "kept", "1")[1]
+    put(db, "kept_bytes", kept_size)
+    return Change(rows, size + refused_size, kept_size)

@@ -11,8 +11,9 @@ import asyncio
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +24,8 @@ from gateway.errors import BufferUnavailable
 T = TypeVar("T")
 # Bounds how long a transaction, and with it the wait of its first job, can grow.
 _MOST_JOBS = 256
+# What concerns one job alone; any other failure of SQLite's (space, I/O, damage) concerns all.
+_OF_ONE_JOB = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError)
 
 
 @dataclass
@@ -31,6 +34,7 @@ class _Job:
     future: asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop
     settled: Callable[[Any], None] | None = None
+    alone: bool = False
     result: Any = None
     error: BaseException | None = field(default=None)
 
@@ -74,9 +78,18 @@ class Writer:
         settled: called with what `run` gave once that is committed, in the event loop and in the
         order of the jobs, even when the future was cancelled.
         """
+        return self._queue(run, settled, alone=False)
+
+    def submit_alone(self, run: Callable[[Database], T]) -> asyncio.Future[T]:
+        """As `submit`, outside of any transaction: for a checkpoint."""
+        return self._queue(run, None, alone=True)
+
+    def _queue(
+        self, run: Callable[[Database], T], settled: Callable[[T], None] | None, *, alone: bool
+    ) -> asyncio.Future[T]:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._jobs.put(_Job(run, future, loop, settled))
+        self._jobs.put(_Job(run, future, loop, settled, alone))
         return future
 
     def close(self) -> None:
@@ -97,10 +110,7 @@ class Writer:
         self._on_damage(why)
 
     def _work(self) -> None:
-        while True:
-            job = self._jobs.get()
-            if job is None:
-                return
+        while (job := self._jobs.get()) is not None:
             batch = [job]
             last = False
             while len(batch) < _MOST_JOBS and not self._jobs.empty():
@@ -109,35 +119,65 @@ class Writer:
                     last = True
                     break
                 batch.append(more)
-            self._transact(batch)
+            for alone, jobs in groupby(batch, lambda job: job.alone):
+                self._do(list(jobs), alone=alone)
             if last:
                 return
 
-    def _transact(self, batch: list[_Job]) -> None:
+    def _do(self, jobs: list[_Job], *, alone: bool) -> None:
         try:
-            with self._database.atomic():
-                for job in batch:
+            if alone:
+                for job in jobs:
                     self._run(job)
-            self.commits += 1
+            else:
+                self._transact(jobs)
         except Exception as error:  # noqa: BLE001 - the thread must outlive any failure
-            for job in batch:
+            for job in jobs:
                 job.error = job.error or BufferUnavailable(f"the database cannot commit: {error}")
             self.report(error)
-        for job in batch:
+        for loop, settled in groupby(jobs, lambda job: job.loop):
             try:
-                job.loop.call_soon_threadsafe(job.settle)
+                loop.call_soon_threadsafe(_settle, list(settled))
             except RuntimeError:
-                # The loop is closed: nobody waits for this result any more.
+                # The loop is closed: nobody waits for these results any more.
                 continue
+
+    def _transact(self, jobs: Sequence[_Job]) -> None:
+        connection = self._database.conn
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            if len(jobs) == 1:
+                # It needs no savepoint: whatever it did goes with the transaction.
+                self._run(jobs[0])
+                if jobs[0].error is not None:
+                    connection.execute("ROLLBACK")
+                    return
+            else:
+                for job in jobs:
+                    connection.execute("SAVEPOINT job")
+                    self._run(job)
+                    if job.error is not None:
+                        connection.execute("ROLLBACK TO job")
+                    connection.execute("RELEASE job")
+            connection.execute("COMMIT")
+        except BaseException:
+            # SQLite has rolled back by itself after some failures.
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        self.commits += 1
 
     def _run(self, job: _Job) -> None:
         try:
-            with self._database.atomic():
-                job.result = job.run(self._database)
-        except (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError) as error:
+            job.result = job.run(self._database)
+        except _OF_ONE_JOB as error:
             job.error = error
         except sqlite3.Error:
-            # Space, I/O or damage: it concerns the whole transaction.
             raise
         except Exception as error:  # noqa: BLE001 - handed to whoever waits for the job
             job.error = error
+
+
+def _settle(jobs: Sequence[_Job]) -> None:
+    for job in jobs:
+        job.settle()

@@ -8,9 +8,20 @@ from gateway.config.base import Section
 
 
 class BufferSection(Section):
-    """`[buffer]`: how much is kept while the broker is away."""
+    """`[buffer]`: how much is kept while the broker or an outlet is away."""
 
     max_bytes: int = Field(2_000_000_000, ge=10_000, description="bytes of records, at least 10000")
     max_age_days: float = Field(
         3650, gt=0, le=36_500, description="days a record is kept, above 0, at most 36500"
+    )
+    keep_free_bytes: int = Field(
+        200_000_000,
+        ge=0,
+        description="bytes of its disk that are left free, 0 or more; 0 to fill the disk",
+    )
+    outlet_max_bytes: int | None = Field(
+        None,
+        ge=0,
+        description="bytes of records kept only for second outlets that lag, 0 or more; "
+        "a quarter of max_bytes when left out",
     )

@@ -16,13 +16,21 @@ from gateway.buffer.state import State, Transfer, Wish
 from gateway.buffer.writer import Writer
 from gateway.errors import BufferUnavailable, CursorMoved, GatewayError
 from gateway.logs import get
+from protocol.records import AIR
 
 NODE = bytes.fromhex("a0b1c2d3e4f5")
 
 
-def batch(first: int, count: int, start: int | None = None, epoch: int = 1) -> Batch:
+def body(seq: int, kind: int = AIR) -> bytes:
+    """Eight bytes that begin as a record of that kind does."""
+    return bytes((0x85, kind)) + b"%06d" % seq
+
+
+def batch(
+    first: int, count: int, start: int | None = None, epoch: int = 1, kind: int = AIR
+) -> Batch:
     begin = Position(0, 0) if start is None else Position(epoch, start)
-    bodies = [(seq, b"%08d" % seq) for seq in range(first, first + count)]
+    bodies = [(seq, body(seq, kind)) for seq in range(first, first + count)]
     return Batch(NODE, begin, Position(epoch, first + count), epoch, bodies)
 
 
@@ -127,16 +135,17 @@ async def test_old_records_are_dropped_by_running_time_and_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
-    monkeypatch.setattr("gateway.buffer.records.time.monotonic", lambda: now)
+    monkeypatch.setattr("gateway.buffer.sweep.time.monotonic", lambda: now)
     async with opened(tmp_path / "b.db") as (records, _, _, _):
         await records.add(batch(0, 3))
         now += 50
-        assert await records.sweep(60) == 0
+        assert (await records.sweep(60)).age == 0
         await records.add(batch(3, 2, start=3))
         now += 20
-        assert await records.sweep(60) == 3
+        assert (await records.sweep(60)).age == 3
         assert [row.seq for row in await records.begin(0, None, 9)] == [3, 4]
-        assert (await records.counters())["dropped"] == 3
+        counters = await records.counters()
+        assert (counters["dropped_age"], counters["dropped_disk"]) == (3, 0)
         assert records.rows == 2
 
 

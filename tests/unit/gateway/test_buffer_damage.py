@@ -18,7 +18,7 @@ from gateway.buffer.state import State
 from gateway.buffer.writer import Writer
 from gateway.errors import BufferUnavailable
 from gateway.logs import get
-from tests.unit.gateway.test_buffer import NODE, batch, opened
+from tests.unit.gateway.test_buffer import NODE, batch, body, opened
 
 COUNT = 3000
 PAGE = 4096
@@ -33,7 +33,7 @@ async def filled(path: Path) -> None:
 
 def damage_middle(path: Path) -> None:
     content = bytearray(path.read_bytes())
-    middle = content.index(b"%08d" % (COUNT // 2)) // PAGE * PAGE
+    middle = content.index(body(COUNT // 2)) // PAGE * PAGE
     content[middle : middle + PAGE] = os.urandom(PAGE)
     path.write_bytes(content)
 
@@ -110,10 +110,10 @@ async def test_damage_at_two_places_costs_only_these_whatever_the_sequence_says(
     path = tmp_path / "gateway.db"
     await filled(path)
     with contextlib.closing(sqlite3.connect(path)) as raw, raw:
-        raw.execute("UPDATE sqlite_sequence SET seq = 1 WHERE name = 'record'")
+        raw.execute("UPDATE tally SET value = -999999 WHERE name = 'last_id'")
     content = bytearray(path.read_bytes())
     for seq in (COUNT // 3, COUNT - 1):
-        at = content.index(b"%08d" % seq) // PAGE * PAGE
+        at = content.index(body(seq)) // PAGE * PAGE
         content[at : at + PAGE] = b"\xa5" * PAGE
     path.write_bytes(content)
     into = db.connect(tmp_path / "new.db")
@@ -131,11 +131,11 @@ async def test_salvage_ends_whatever_the_damaged_sequence_says(
     path = tmp_path / "gateway.db"
     await filled(path)
     with contextlib.closing(sqlite3.connect(path)) as raw, raw:
-        raw.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'record'", [sequence])
+        raw.execute("UPDATE tally SET value = ? WHERE name = 'last_id'", [sequence - 1_000_000])
     if where != "nowhere":
         content = bytearray(path.read_bytes())
         seq = {"middle": COUNT // 2, "first": 0, "last": COUNT - 1}[where]
-        at = content.index(b"%08d" % seq) // PAGE * PAGE
+        at = content.index(body(seq)) // PAGE * PAGE
         content[at : at + PAGE] = b"\xa5" * PAGE
         path.write_bytes(content)
     into = db.connect(tmp_path / "new.db")
