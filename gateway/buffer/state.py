@@ -25,7 +25,9 @@ class Transfer:
     """One update of one lamppost, as far as it got.
 
     step: a name of `gateway.updates.steps.Step`; transitions: steps taken so far; resets: resets
-    asked for so far; hash and image are hexadecimal: MCUboot's hash, and SHA-256 of the file.
+    asked for so far; hash and image are hexadecimal: MCUboot's hash, and SHA-256 of the image file.
+    file and file_size: the file that is sent, a delta or the image itself, "" until it is chosen;
+    whole: the lamppost has refused a delta; multicast: it comes, or came, by multicast.
     """
 
     node: bytes
@@ -38,6 +40,15 @@ class Transfer:
     transitions: int = 0
     resets: int = 0
     reason: str = ""
+    file: str = ""
+    file_size: int = 0
+    whole: bool = False
+    multicast: bool = False
+
+    @property
+    def is_delta(self) -> bool:
+        """Whether the file that is sent is a delta."""
+        return self.file not in ("", self.image)
 
 
 @dataclass
@@ -152,6 +163,7 @@ class State:
 
         def parse(row: dict[str, Any]) -> Transfer:
             transfer = Transfer(**row)
+            transfer.whole, transfer.multicast = bool(row["whole"]), bool(row["multicast"])
             if check is not None:
                 check(transfer)
             return transfer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
@@ -14,15 +15,19 @@ from gateway.config import Configuration
 from gateway.errors import BufferUnavailable
 from gateway.lampposts.lamppost import Lamppost
 from gateway.logs import Logger
+from gateway.updates.figures import Figures
 from gateway.updates.images import LARGEST, Images
+from gateway.updates.means import Means
+from gateway.updates.multicast import Multicasts
 from gateway.updates.runner import Runner
-from gateway.updates.steps import FINAL, REPLACEABLE, SHOWN, Step
+from gateway.updates.shown import shown
+from gateway.updates.slots import Slots
+from gateway.updates.steps import FINAL, REPLACEABLE, Step
+from gateway.updates.trusted import Trust
+from gateway.updates.voice import Voice
 
 _Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _LARGEST_DOCUMENT = 4096
-# Lampposts that are on no bus share these upload slots; no bus has this name.
-_NO_BUS = ""
-_UPLOADS_WITHOUT_BUS = 4
 
 
 class Release(BaseModel):
@@ -37,7 +42,14 @@ class Release(BaseModel):
 
 
 class Updates:
-    """All updates. `changed(node)` is called when there is something new to report."""
+    """All updates. `changed(node)` is called when there is something new to report.
+
+    trust: asked before anything is sent, None where the city signs no metadata. voices: by name of
+    the bus, for multicasts; a bus without has none.
+
+    Attributes:
+        figures: what updates have cost since the start.
+    """
 
     def __init__(
         self,
@@ -47,17 +59,35 @@ class Updates:
         state: State,
         changed: Callable[[bytes], None],
         log: Logger,
+        trust: Trust | None = None,
+        voices: Mapping[str, Voice] | None = None,
     ) -> None:
-        self._settings = configuration.updates
+        settings = configuration.updates
+        slots = Slots(
+            {name: bus.uploads_at_once for name, bus in configuration.bus.items()},
+            settings.lan_uploads_at_once,
+            settings.ble_uploads_at_once,
+        )
+        self.figures = Figures()
+        multicasts = {
+            name: Multicasts(
+                voice,
+                slots.of_bus(name),
+                settings.multicast_gather_s,
+                self.figures,
+                log.bind(bus=name),
+            )
+            for name, voice in (voices or {}).items()
+            if settings.multicast
+            # Where there is one alone, it is not waited for others.
+            and sum(lamppost.bus == name for lamppost in lampposts.values()) > 1
+        }
+        self._means = Means(images, state, slots, multicasts, trust, settings, self.figures)
         self._lampposts = lampposts
         self._images = images
         self._state = state
         self._changed = changed
         self._log = log
-        self._slots = {
-            name: asyncio.Semaphore(bus.uploads_at_once) for name, bus in configuration.bus.items()
-        }
-        self._slots[_NO_BUS] = asyncio.Semaphore(_UPLOADS_WITHOUT_BUS)
         self._transfers: dict[bytes, Transfer] = {}
         self._runners: dict[bytes, Runner] = {}
         self._tasks: dict[bytes, asyncio.Task[None]] = {}
@@ -91,6 +121,8 @@ class Updates:
             for task in self._tasks.values():
                 task.cancel()
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            for multicasts in self._means.multicasts.values():
+                await multicasts.close()
 
     async def received(self, node: bytes, payload: bytes) -> None:
         """The city says which release it wants `node` to run; an empty payload withdraws it."""
@@ -112,28 +144,11 @@ class Updates:
 
     def describe(self, node: bytes) -> dict[str, Any]:
         """The `update` part of the reported document."""
-        transfer = self._transfers.get(node)
-        if node in self._bad and (transfer is None or Step(transfer.step) in FINAL):
-            return {"state": "refused", "version": None, "hash": None, "progress": 0,
-                    "reason": self._bad[node], "rollout": None}  # fmt: skip
-        if transfer is None:
-            return {"state": "idle", "version": None, "hash": None, "progress": 0,
-                    "reason": "", "rollout": None}  # fmt: skip
-        step = Step(transfer.step)
-        runner = self._runners.get(node)
-        state, progress = SHOWN[step], 1.0
-        if step in (Step.FETCH, Step.UPLOAD):
-            progress = round(runner.progress, 3) if runner is not None else 0
-            if runner is not None and runner.uploading:
-                state = "uploading"
-        return {
-            "state": state,
-            "version": transfer.version,
-            "hash": transfer.hash,
-            "progress": progress,
-            "reason": transfer.reason,
-            "rollout": transfer.rollout,
-        }
+        return shown(self._transfers.get(node), self._runners.get(node), self._bad.get(node))
+
+    def by_state(self) -> dict[str, int]:
+        """How many lampposts show each state, of those that were ever to be updated."""
+        return dict(Counter(self.describe(node)["state"] for node in self._transfers))
 
     async def reconcile(self, node: bytes) -> None:
         """A lamppost gave new facts: one given up as silent may have made it after all."""
@@ -172,7 +187,12 @@ class Updates:
         self._start(node)
         self._changed(node)
         await self._images.keep_only(
-            {t.image for t in self._transfers.values() if Step(t.step) not in FINAL}
+            {
+                name
+                for transfer in self._transfers.values()
+                if Step(transfer.step) not in FINAL
+                for name in (transfer.image, transfer.file)
+            }
         )
 
     async def _withdraw(self, node: bytes) -> None:
@@ -201,15 +221,7 @@ class Updates:
         lamppost = self._lampposts.get(node)
         if lamppost is None or Step(transfer.step) in FINAL or node in self._tasks:
             return
-        runner = Runner(
-            transfer,
-            lamppost,
-            self._images,
-            self._state,
-            self._slots[lamppost.bus or _NO_BUS],
-            self._settings,
-            lambda: self._changed(node),
-        )
+        runner = Runner(transfer, lamppost, self._means, lambda: self._changed(node))
         self._runners[node] = runner
         task = asyncio.create_task(self._run(node, runner))
         self._tasks[node] = task
@@ -224,7 +236,7 @@ class Updates:
             try:
                 await self._consider(node, following)
             except BufferUnavailable:
-                await asyncio.sleep(self._settings.retry_s)
+                await asyncio.sleep(self._means.settings.retry_s)
             else:
                 # Unless a still newer one came meanwhile.
                 if self._next.get(node) is following:

@@ -8,8 +8,9 @@ from enum import StrEnum
 class Step(StrEnum):
     """Where an update stands. Each is written to disk before anything of it is done."""
 
-    FETCH = "fetch"  # look what the lamppost runs; get the image from the broker
-    UPLOAD = "upload"  # chunk by chunk; the lamppost remembers how far
+    FETCH = "fetch"  # look what the lamppost runs; choose the file, get it from the broker
+    MULTICAST = "multicast"  # chunks to several lampposts of a bus at once; each remembers its own
+    UPLOAD = "upload"  # chunk by chunk to this one alone; the lamppost remembers how far
     VERIFY = "verify"  # the lamppost checks signature, board and security counter
     TEST = "test"  # mark the image for one trial start
     RESET = "reset"
@@ -23,15 +24,18 @@ class Step(StrEnum):
 FINAL = frozenset({Step.CONFIRMED, Step.REVERTED, Step.REFUSED, Step.FAILED})
 # Up to here nothing has happened to the running firmware: another release may take its place. Not
 # in TEST: the image may be marked already, and the next power cut would start it.
-REPLACEABLE = frozenset({Step.FETCH, Step.UPLOAD, Step.VERIFY})
-# A sound update takes seven; a lamppost that forgets its upload now and then a few more.
+REPLACEABLE = frozenset({Step.FETCH, Step.MULTICAST, Step.UPLOAD, Step.VERIFY})
+# Up to here the file is on its way.
+SENDING = frozenset({Step.FETCH, Step.MULTICAST, Step.UPLOAD})
+# A sound update takes eight; a lamppost that forgets its upload now and then a few more.
 MOST_TRANSITIONS = 30
 MOST_RESETS = 3
 
-# FETCH and UPLOAD show as "uploading" once the lamppost has taken a chunk. Until then it may be
-# silent, or others have the bus's upload slots: it is queued.
+# Those of SENDING show as "uploading" once the lamppost has taken a chunk. Until then it may be
+# silent, or others have the link's upload slots: it is queued.
 SHOWN = {
     Step.FETCH: "queued",
+    Step.MULTICAST: "queued",
     Step.UPLOAD: "queued",
     Step.VERIFY: "verifying",
     Step.TEST: "verifying",

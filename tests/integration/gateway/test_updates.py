@@ -201,6 +201,7 @@ async def test_one_upload_at_a_time_on_a_bus(tmp_path: Path) -> None:
 
         node.on_request = watch
     async with street(tmp_path, bus) as town:
+        town.gateway.write_config(updates="multicast = false")
         await offer(town)
         await town.gateway.start()
         for node in bus.nodes.values():

@@ -234,16 +234,37 @@ def test_garbage_raises_only_what_is_named(data: bytes) -> None:
         asyncio.run(ask())
 
 
-async def test_smpclient_speaks_over_the_bus_transport() -> None:
+async def test_smpclient_speaks_sealed_over_a_session() -> None:
     from smpclient import SMPClient
     from smpclient.requests.os_management import EchoWrite
 
     def echo(frame: bytes) -> bytes:
-        _, group, sequence, command, body = smp.unpack(frame)
-        return smp.pack(smp.OP_WRITE_RSP, group, sequence, command, {"r": body["d"]})
+        data = messages.parse_sealed(smp.unpack(frame)[4])
+        asked, _, counter = envelope.open_sealed({1: KEY}, NODE, envelope.TO_NODE, data)
+        _, group, sequence, command, body = smp.unpack(asked)
+        said = smp.pack(smp.OP_WRITE_RSP, group, sequence, command, {"r": body["d"]})
+        return outer(
+            messages.sealed(envelope.seal(KEY, 1, NODE, envelope.FROM_NODE, counter, said))
+        )
 
-    client = SMPClient(SessionTransport(session(Lamppost(silent, echo))), "node")
+    far = Lamppost(silent, echo)
+    client = SMPClient(SessionTransport(session(far)), "node")
     assert (await client.request(EchoWrite(d="hello"))).r == "hello"  # type: ignore[union-attr]
+    assert b"hello" not in far.frames[0]
+
+
+async def test_the_largest_message_of_smpclient_fits_the_link_when_it_is_sealed() -> None:
+    def no(frame: bytes) -> bytes:
+        return outer(smp.error(smp.GROUP_STREET, smp.STREET_ERR_BUSY))
+
+    far = Lamppost(no)
+    talk = session(far)
+    transport = SessionTransport(talk)
+    transport.initialize(4096)
+    assert transport.max_unencoded_size < talk.route.best.mtu
+    largest = smp.pack_header(smp.OP_WRITE, 1, 0, 1, transport.max_unencoded_size - 8)
+    await transport.send_and_receive(largest + bytes(transport.max_unencoded_size - 8))
+    assert len(far.frames[0]) == talk.route.best.mtu
 
 
 def body(epoch: int, first: int, *bodies: bytes, waiting: int = 0) -> dict[str, Any]:

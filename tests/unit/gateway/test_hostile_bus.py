@@ -16,9 +16,11 @@ from gateway.lampposts import management
 from gateway.lampposts import session as session_module
 from gateway.lampposts.session import MOST_JUMP, MOST_JUMPED_PER_HOUR
 from gateway.lampposts.turns import Traffic
-from protocol import envelope, smp
+from protocol import envelope, messages, smp
 from tests.unit.gateway.test_bus import (
+    KEY,
     LAMP,
+    NODE,
     Lamppost,
     Reservations,
     counter_of,
@@ -41,9 +43,16 @@ def upload(
         async def transact(
             self, address: int, sequence: int, payload: bytes, patience_s: float = 0
         ) -> bytes:
-            if parameters is not None and smp.unpack(payload)[1] == smp.GROUP_OS:
-                return reply(payload, parameters)
-            return answer(payload)
+            # Whoever has the key may say anything as well.
+            data = messages.parse_sealed(smp.unpack(payload)[4])
+            asked, _, counter = envelope.open_sealed({1: KEY}, NODE, envelope.TO_NODE, data)
+            if parameters is not None and smp.unpack(asked)[1] == smp.GROUP_OS:
+                said = reply(asked, parameters)
+            else:
+                said = answer(asked)
+            return outer(
+                messages.sealed(envelope.seal(KEY, 1, NODE, envelope.FROM_NODE, counter, said))
+            )
 
     far = cast("Any", SimpleNamespace(session=session(Endless()), id="node"))
     return management.Upload(far, IMAGE)

@@ -19,16 +19,25 @@ from gateway.config import UpdatesSection
 from gateway.errors import NodeRefused, NoReply
 from gateway.lampposts import management
 from gateway.logs import get
-from gateway.updates import runner as runner_module
+from gateway.updates import trial as trial_module
+from gateway.updates.figures import Figures
 from gateway.updates.images import Images, ImageUnavailable
 from gateway.updates.manager import Updates
+from gateway.updates.means import Means
 from gateway.updates.runner import Runner
+from gateway.updates.slots import Slots
 from gateway.updates.steps import Step
+from gateway.updates.trusted import Delta, NotTrusted, TrustedImage, TrustUnavailable
 from protocol import messages, smp
+from tests.integration.gateway.images import make_image
 
 NODE = bytes.fromhex("a0b1c2d3e4f5")
-HASH, OLD = "ab" * 32, "cd" * 32
-SETTINGS = UpdatesSection(trial_timeout_s=1, settle_s=0.05, retry_s=0.01)
+IMAGE = make_image(3000)
+HASH, OLD = IMAGE[-32:].hex(), "cd" * 32
+NAME = sha256(IMAGE).hexdigest()
+DELTA = b"what makes the one of the other"
+DELTA_NAME = sha256(DELTA).hexdigest()
+SETTINGS = UpdatesSection.model_validate({"trial_timeout_s": 1, "settle_s": 0.05, "retry_s": 0.01})
 
 
 @pytest.fixture
@@ -40,7 +49,7 @@ async def state(tmp_path: Path) -> AsyncGenerator[State]:
 
 
 def transfer(step: Step) -> Transfer:
-    return Transfer(NODE, "r1", "2.0.0", HASH, "ef" * 32, 3000, step.value)
+    return Transfer(NODE, "r1", "2.0.0", HASH, NAME, len(IMAGE), step.value)
 
 
 class Far:
@@ -52,6 +61,10 @@ class Far:
         self.id = NODE.hex()
         self.log = get()
         self.facts: dict[str, Any] | None = None
+        self.facts_at = 0.0
+        self.kind = "bus"
+        self.session = SimpleNamespace(route=SimpleNamespace(best=self))
+        self.mtu = 1200
         self.update_state = messages.UPDATE_IDLE
         self.update_reason = ""
         self.slots: list[dict[str, Any]] = [
@@ -63,6 +76,7 @@ class Far:
         self.offsets = [1000]
         self.then: Callable[[], None] = lambda: None
         self.uploads = 0
+        self.sent: list[bytes] = []
         self.uploaded = asyncio.Event()
         self.go_on = asyncio.Event()
         self.go_on.set()
@@ -75,10 +89,13 @@ class Far:
 
         class Upload:
             def __init__(self, lamppost: object, image: bytes) -> None:
+                self.image = image
                 self.offset = 0
+                self.repeated = 0
 
             async def run(self, progressed: Callable[[], None]) -> None:
                 far.uploads += 1
+                far.sent.append(self.image)
                 for self.offset in far.offsets:
                     progressed()
                 far.uploaded.set()
@@ -106,18 +123,26 @@ def far(monkeypatch: pytest.MonkeyPatch) -> Far:
 
 
 class Store:
+    def __init__(self, **files: bytes) -> None:
+        self.files = files or {NAME: IMAGE, DELTA_NAME: DELTA}
+
     async def get(self, name: str, size: int, timeout: float) -> bytes:
-        return bytes(size)
+        if name not in self.files:
+            raise ImageUnavailable(f"no {name}")
+        return self.files[name]
 
     async def keep_only(self, names: object) -> None:
         pass
 
 
-def run_of(far: Far, state: State, step: Step) -> Runner:
-    return Runner(
-        transfer(step), cast("Any", far), cast("Any", Store()), state, asyncio.Semaphore(1),
-        SETTINGS, lambda: None,
+def run_of(
+    far: Far, state: State, step: Step, trust: Any = None, store: Any = None, slots: Any = None
+) -> Runner:
+    means = Means(
+        store or cast("Any", Store()), state, slots or Slots({"bus0": 1}, 1, 1), {}, trust,
+        SETTINGS, Figures(),
     )  # fmt: skip
+    return Runner(transfer(step), cast("Any", far), means, lambda: None)
 
 
 def updates_of(far: Far, state: State) -> Updates:
@@ -138,7 +163,7 @@ async def stop(updates: Updates) -> None:
 
 
 WISH = Wish(
-    {"rollout": "r1", "version": "2.0.0", "hash": HASH, "image": "ef" * 32, "size": 3000}, {}
+    {"rollout": "r1", "version": "2.0.0", "hash": HASH, "image": NAME, "size": len(IMAGE)}, {}
 )
 
 
@@ -187,7 +212,7 @@ async def test_an_update_is_queued_until_its_lamppost_takes_a_chunk(far: Far, st
     far.go_on.set()
     await stop(updates)
     assert (silent["state"], silent["progress"]) == ("queued", 0)
-    assert (moving["state"], moving["progress"]) == ("uploading", 0.333)
+    assert (moving["state"], moving["progress"]) == ("uploading", round(1000 / len(IMAGE), 3))
 
 
 async def test_an_offset_of_nothing_is_no_chunk_taken(far: Far, state: State) -> None:
@@ -201,36 +226,173 @@ async def test_an_offset_of_nothing_is_no_chunk_taken(far: Far, state: State) ->
     await asyncio.gather(task, return_exceptions=True)
 
 
-def refused(*_: object) -> None:
-    raise NodeRefused(smp.GROUP_IMAGE, 24, "forged")
+def refuse(code: int) -> Callable[[], None]:
+    def then() -> None:
+        raise NodeRefused(smp.GROUP_IMAGE, code)
+
+    return then
 
 
-async def test_a_refusal_of_a_chunk_counts_only_when_the_sealed_status_says_so(
+async def test_a_sealed_refusal_ends_an_update_with_the_lampposts_own_words(
     far: Far, state: State
 ) -> None:
+    far.then, far.update_reason = refuse(29), "for another board"
     run = run_of(far, state, Step.UPLOAD)
-
-    def refuse() -> None:
-        if far.uploads == 3:
-            far.update_state = messages.UPDATE_REFUSED
-            far.update_reason = "for another board"
-        refused()
-
-    far.then = refuse
     await asyncio.wait_for(run.run(), 30)
-    assert far.uploads == 3
-    assert (run.step, run.transfer.reason) == (Step.REFUSED, "for another board")
+    assert (run.step, run.transfer.reason, far.uploads) == (Step.REFUSED, "for another board", 1)
 
 
-async def test_a_refusal_left_over_from_another_image_is_doubted_but_not_for_ever(
+async def test_a_file_that_arrives_altered_is_sent_again_but_not_for_ever(
     far: Far, state: State
 ) -> None:
+    far.then = refuse(24)
+    run = run_of(far, state, Step.UPLOAD)
+    await asyncio.wait_for(run.run(), 30)
+    assert (run.step, far.uploads) == (Step.REFUSED, 3)
+
+
+async def test_an_upload_waits_while_an_image_is_on_trial(far: Far, state: State) -> None:
+    def then() -> None:
+        if far.uploads < 3:
+            raise NodeRefused(smp.GROUP_IMAGE, 28)
+        far.slots.append(idle(HASH))
+        far.refuse_images = RuntimeError("enough seen")
+
+    far.then = then
+    run = run_of(far, state, Step.UPLOAD)
+    with pytest.raises(RuntimeError, match="enough seen"):
+        await asyncio.wait_for(run.run(), 30)
+    assert (run.step, far.uploads) == (Step.VERIFY, 3)
+
+
+def idle(image_hash: str, pending: bool = False) -> dict[str, Any]:
+    return {"hash": bytes.fromhex(image_hash), "active": False, "confirmed": False,
+            "pending": pending, "version": "2.0.0"}  # fmt: skip
+
+
+class Signed:
+    """Signed metadata: whatever is asked for it is `answer`, or is raised."""
+
+    def __init__(self, *answers: TrustedImage | Exception) -> None:
+        self.answers = list(answers)
+        self.asked = 0
+
+    async def release(self, image_sha256: str) -> TrustedImage:
+        assert image_sha256 == NAME
+        answer = self.answers[min(self.asked, len(self.answers) - 1)]
+        self.asked += 1
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def signed(board: str = "b1", size: int = len(IMAGE), base: str = OLD) -> TrustedImage:
+    delta = Delta(base, DELTA_NAME, len(DELTA))
+    return TrustedImage(NAME, size, HASH, board, "2.0.0", 1, (delta,))
+
+
+async def test_nothing_is_sent_of_a_release_that_is_not_signed(far: Far, state: State) -> None:
+    run = run_of(far, state, Step.FETCH, Signed(NotTrusted("no such target")))
+    await asyncio.wait_for(run.run(), 30)
+    assert (run.step, run.transfer.reason, far.uploads) == (Step.FAILED, "no such target", 0)
+
+
+async def test_an_update_waits_for_metadata_and_asks_again(far: Far, state: State) -> None:
+    trust = Signed(TrustUnavailable("expired"), TrustUnavailable("expired"), signed(size=7))
+    run = run_of(far, state, Step.FETCH, trust)
+    await asyncio.wait_for(run.run(), 30)
+    assert (trust.asked, run.step, far.uploads) == (3, Step.FAILED, 0)
+    assert "7 bytes" in run.transfer.reason
+
+
+async def test_a_release_taken_off_the_list_is_not_sent_although_it_was_chosen(
+    far: Far, state: State
+) -> None:
+    run = run_of(far, state, Step.UPLOAD, Signed(NotTrusted("taken off")))
+    await asyncio.wait_for(run.run(), 30)
+    assert (run.step, far.uploads) == (Step.FAILED, 0)
+
+
+async def test_a_refused_delta_is_followed_by_the_whole_image_also_after_a_restart(
+    far: Far, state: State
+) -> None:
+    def then() -> None:
+        if far.sent[-1] == DELTA:
+            refuse(3)()
+        raise RuntimeError("enough seen")
+
+    far.then = then
+    run = run_of(far, state, Step.FETCH, Signed(signed()))
+    with pytest.raises(RuntimeError):
+        await asyncio.wait_for(run.run(), 30)
+    assert far.sent == [DELTA, IMAGE]
+    kept = (await state.transfers())[NODE]
+    assert (kept.step, kept.file, kept.whole) == (Step.UPLOAD, NAME, True)
+    again = run_of(far, state, Step.FETCH, Signed(signed()))
+    again.transfer.whole = True
+    with pytest.raises(RuntimeError):
+        await asyncio.wait_for(again.run(), 30)
+    assert far.sent[2:] == [IMAGE]
+
+
+@pytest.mark.parametrize(
+    ("store", "base"), [(Store(**{NAME: IMAGE}), OLD), (Store(), "aa" * 32)],
+    ids=["the delta is not at the broker", "another release runs"],
+)  # fmt: skip
+async def test_the_whole_image_is_sent_where_no_delta_will_do(
+    far: Far, state: State, store: Store, base: str
+) -> None:
+    far.then = refuse(29)
+    run = run_of(far, state, Step.FETCH, Signed(signed(base=base)), store)
+    await asyncio.wait_for(run.run(), 30)
+    assert far.sent == [IMAGE]
+
+
+async def test_an_upload_goes_on_by_another_link_in_one_of_its_slots(
+    far: Far, state: State
+) -> None:
+    slots = Slots({"bus0": 1}, 1, 1)
+    held: list[bool] = []
+
+    def then() -> None:
+        held.append(slots.of_bus("bus0").locked())
+        raise RuntimeError("enough seen")
+
+    class Turning(list[int]):
+        def __iter__(self) -> Any:
+            # The bus goes away after the second chunk.
+            for number, offset in enumerate([1000, 2000, 3000]):
+                if number == 2 and far.kind == "bus":
+                    far.kind = "lan"
+                yield offset
+
+    far.offsets = Turning()
+    far.then = then
+    run = run_of(far, state, Step.UPLOAD, slots=slots)
+    with pytest.raises(RuntimeError):
+        await asyncio.wait_for(run.run(), 30)
+    assert (far.uploads, held) == (2, [False])
+
+
+async def test_an_image_that_a_power_cut_started_meanwhile_is_not_marked_again(
+    far: Far, state: State
+) -> None:
+    far.slots[0]["hash"] = bytes.fromhex(HASH)
+    run = run_of(far, state, Step.TEST)
+    await asyncio.wait_for(run.run(), 30)
+    assert run.step == Step.CONFIRMED
+
+
+async def test_that_a_multicast_arrived_is_believed_only_when_it_is_there(
+    far: Far, state: State
+) -> None:
+    # Left over from a release before; the multicast's end was said by somebody else on the line.
     far.update_state, far.update_reason = messages.UPDATE_REFUSED, "for another board"
-    far.then = refused
-    run = run_of(far, state, Step.UPLOAD)
+    far.then = refuse(30)
+    run = run_of(far, state, Step.VERIFY)
+    run.transfer.multicast = True
     await asyncio.wait_for(run.run(), 30)
-    assert run.step == Step.REFUSED
-    assert far.uploads == 3
+    assert (run.step, far.uploads) == (Step.REFUSED, 1)
 
 
 @pytest.mark.parametrize(
@@ -246,7 +408,7 @@ async def test_a_trial_that_never_tells_ends_at_its_deadline(
         now += 0.1
         return now
 
-    monkeypatch.setattr(runner_module, "time", SimpleNamespace(monotonic=monotonic))
+    monkeypatch.setattr(trial_module, "time", SimpleNamespace(monotonic=monotonic))
     far.refuse_images = answer
     run = run_of(far, state, Step.TRIAL)
     await asyncio.wait_for(run.run(), 30)
