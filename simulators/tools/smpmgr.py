@@ -5,18 +5,14 @@ folder, made once. Set LAMPLIGHTER_SMPMGR to use another.
 """
 
 import os
-import subprocess
 import sys
-import venv
-from pathlib import Path
 
-from simulators.tools.cache import cache_folder, locked, whole_or_nothing
+from simulators.tools.environments import environment
 from simulators.tools.errors import ToolError
 
 REQUIREMENT = "smpmgr>=0.19,<0.20"
 
 _VARIABLE = "LAMPLIGHTER_SMPMGR"
-_INSTALL_SECONDS = 600
 
 
 def smpmgr() -> list[str]:
@@ -28,36 +24,11 @@ def smpmgr() -> list[str]:
     named = os.environ.get(_VARIABLE)
     if named:
         return [named]
-    target = cache_folder() / "smpmgr-venv"
-    if not _python(target).exists():
-        with locked(target.parent):
-            if not _python(target).exists():
-                with whole_or_nothing(target) as draft:
-                    _install(draft)
-    # Not bin/smpmgr: that script names the folder in which the environment was made.
-    return [str(_python(target)), "-m", "smpmgr"]
-
-
-def _python(environment: Path) -> Path:
-    return environment / "bin" / "python"
-
-
-def _install(environment: Path) -> None:
     try:
-        venv.create(environment, with_pip=True)
-        subprocess.run(
-            [str(_python(environment)), "-m", "pip", "install", "--quiet", REQUIREMENT],
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=_INSTALL_SECONDS,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        said = getattr(error, "stderr", None) or str(error)
-        raise ToolError(
-            f"expected pip to install {REQUIREMENT}, got: {' '.join(str(said).split())[-300:]}; "
-            f"see to the network and run it again, or name smpmgr in {_VARIABLE}"
-        ) from error
+        python = environment("smpmgr", REQUIREMENT)
+    except ToolError as error:
+        raise ToolError(f"{error}, or name smpmgr in {_VARIABLE}") from error
+    return [str(python), "-m", "smpmgr"]
 
 
 def main() -> int:

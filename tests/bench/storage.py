@@ -17,8 +17,8 @@ from gateway.buffer.database import open_checked
 from gateway.buffer.records import Batch, Position, Records
 from gateway.buffer.writer import Writer
 from gateway.logs import get
+from simulators.tools import ToolError
 from tests.bench.peers import storage as thingsboard
-from tests.bench.peers.environment import PeerUnavailable
 from tests.bench.rows import Row
 from tests.bench.samples import NODE
 
@@ -71,7 +71,7 @@ def _against_thingsboard(folder: Path) -> list[Row]:
             thingsboard.measure(folder / str(number), _THINGSBOARD_MESSAGES, SIZE)
             for number in range(ROUNDS)
         ]
-    except PeerUnavailable as why:
+    except ToolError as why:
         return [Row("storage", "ThingsBoard gateway's storage", 0, "not had", str(why))]
     ours = [
         asyncio.run(_ours(folder / f"ours{number}.db", 100, _THINGSBOARD_MESSAGES))

@@ -67,7 +67,7 @@ def through_bridge(folder: Path, messages: int, fault: str = "") -> Outcome:
 
 
 def through_thingsboard(folder: Path, messages: int, fault: str = "", *, tuned: bool) -> Outcome:
-    """`messages` through ThingsBoard's gateway. Raises PeerUnavailable."""
+    """`messages` through ThingsBoard's gateway. Raises ToolError."""
     city, street = Broker(folder / "city", KEEPING), Broker(folder / "street")
     with running(city), running(street):
         gateway = ThingsBoard(folder / "gateway", city.port, street.port, None, tuned=tuned)

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.bench.peers.environment import environment
+from simulators.tools.environments import environment
 from tests.bench.peers.thingsboard import REQUIREMENT
 
 _TIMEOUT_S = 120
@@ -54,9 +54,9 @@ class Rates(NamedTuple):
 def measure(folder: Path, messages: int, size: int) -> Rates:
     """`messages` of about `size` bytes through the storage in `folder`.
 
-    Raises PeerUnavailable, subprocess.SubprocessError.
+    Raises ToolError, subprocess.SubprocessError.
     """
-    python = environment("thingsboard-gateway", REQUIREMENT) / "python"
+    python = environment("thingsboard-gateway", REQUIREMENT)
     folder.mkdir(parents=True)
     done = subprocess.run(
         [str(python), "-c", _SCRIPT, str(folder), str(messages), str(size)],

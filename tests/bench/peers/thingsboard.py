@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from simulators.tools.environments import environment
 from tests.bench.peers import load
-from tests.bench.peers.environment import environment
 
 REQUIREMENT = "thingsboard-gateway==3.8.5"
 _READY_WITHIN_S = 60.0
@@ -48,11 +48,13 @@ class ThingsBoard:
     ) -> None:
         """street: port of the broker it reads from; serial: or the serial port. One of the two.
 
-        Raises PeerUnavailable.
+        Raises ToolError.
         """
-        self._bin = environment("thingsboard-gateway", REQUIREMENT)
+        self._python = environment("thingsboard-gateway", REQUIREMENT)
         self._folder = folder
-        shipped = next(self._bin.parent.glob("lib/python3*/site-packages/thingsboard_gateway"))
+        shipped = next(
+            self._python.parent.parent.glob("lib/python3*/site-packages/thingsboard_gateway")
+        )
         configuration = folder / "config"
         configuration.mkdir(parents=True)
         (folder / "logs").mkdir()
@@ -81,7 +83,7 @@ class ThingsBoard:
         with log.open("ab") as out:
             begun = out.tell()
             self._process = subprocess.Popen(
-                [str(self._bin / "thingsboard-gateway")],
+                [str(self._python), "-m", "thingsboard_gateway.tb_gateway"],
                 cwd=self._folder,
                 env={**os.environ, "TB_GW_CONFIG_DIR": str(self._folder / "config")},
                 stdout=out,
