@@ -11,8 +11,9 @@ from gateway.groups.dimming import GroupDimming
 from gateway.logs import Logger
 from gateway.updates.images import Images
 from gateway.updates.manager import Updates
+from gateway.updates.shelf import Shelf
 from gateway.uplink.presence import Presence
-from gateway.uplink.topics import Topics, parse_ingest, parse_release
+from gateway.uplink.topics import Topics, parse_ingest, parse_release, parse_release_metadata
 
 
 class Inbox:
@@ -27,6 +28,7 @@ class Inbox:
         commands: Commands,
         dimming: GroupDimming,
         images: Images,
+        shelf: Shelf,
         presence: Presence,
         log: Logger,
     ) -> None:
@@ -37,6 +39,7 @@ class Inbox:
         self._commands = commands
         self._dimming = dimming
         self._images = images
+        self._shelf = shelf
         self._presence = presence
         self._log = log
         self.refused = 0
@@ -46,6 +49,10 @@ class Inbox:
         ingest = parse_ingest(topic)
         if ingest is not None:
             self._presence.received(ingest, payload, expiry)
+            return
+        metadata = parse_release_metadata(topic)
+        if metadata is not None:
+            self._shelf.received(metadata, payload)
             return
         image = parse_release(topic)
         if image is not None:

@@ -43,6 +43,9 @@ from gateway.logs import Logger
 from gateway.reported import Reporter
 from gateway.updates.images import Images
 from gateway.updates.manager import Updates
+from gateway.updates.shelf import Shelf
+from gateway.updates.sources import make_trust
+from gateway.updates.voice import Voice
 from gateway.uplink.drain import Drain
 from gateway.uplink.link import Link
 from gateway.uplink.presence import Presence
@@ -135,13 +138,20 @@ async def _serve(
         reporter.touch(node)
 
     configurations = Configurations(state, changed, log)
-    images = Images(configuration.gateway.data_dir / data_dir.RELEASES, link, log)
-    updates = Updates(configuration, lampposts, images, state, changed, log)
-    commands = Commands(lampposts, state, clock, log)
+    data = configuration.gateway.data_dir
+    shelf = Shelf(link)
+    trust, web = make_trust(configuration.updates, data / data_dir.TRUST, shelf, log)
+    images = Images(data / data_dir.RELEASES, link, log, web.get if web else None)
     broadcasters = {
         name: Broadcaster(*lines[name], _group_keys(name, lampposts, group_keys, log))
         for name in configuration.bus
     }
+    voices = {
+        name: Voice(*lines[name], bus.baud, broadcasters[name].keys)
+        for name, bus in configuration.bus.items()
+    }
+    updates = Updates(configuration, lampposts, images, state, changed, log, trust, voices)
+    commands = Commands(lampposts, state, clock, log)
     dimming = GroupDimming(lampposts, broadcasters, state, clock, log)
     commands.on_lamp = dimming.overridden
     ways = configuration.presence
@@ -157,7 +167,7 @@ async def _serve(
         mqtt.report_interval_s,
     )
     inbox = Inbox(
-        topics, lampposts, configurations, updates, commands, dimming, images, presence, log
+        topics, lampposts, configurations, updates, commands, dimming, images, shelf, presence, log
     )
 
     positions = await records.load()

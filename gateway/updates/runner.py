@@ -87,7 +87,9 @@ class Runner:
             if refused.passing:
                 raise BadReply(str(refused)) from refused
             following = Next(Step.REFUSED, await self._reason(refused))
-        except (NotTrusted, NotTheImage) as error:
+        except NotTrusted as error:
+            following = Next(Step.REFUSED, str(error))
+        except NotTheImage as error:
             following = Next(Step.FAILED, str(error))
         if following is not None:
             await self._go(following)

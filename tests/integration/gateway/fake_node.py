@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from protocol import busframe, configuration, envelope, messages, records, smp
+from protocol import busframe, configuration, envelope, keyring, messages, records, smp
 from protocol.errors import ProtocolError
+from tests.integration.gateway.fake_multicast import FakeReception
 
 KEY_ID = 7
 _AIR = (60, 60, 1000, 50, 90, 120, 80, 99, 90, 0)
@@ -67,8 +68,12 @@ class FakeNode:
     refuse_image: str = ""
     update_state: int = messages.UPDATE_IDLE
     update_reason: str = ""
+    knows_multicast: bool = True
     chunks: int = 0
     uploads_finished: int = 0
+    # How often each image (by its hash) was started, and confirmed.
+    started: list[bytes] = field(default_factory=list)
+    group_keys: dict[int, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.id = self.id or bytes((0xA0, 0xB1, 0xC2, 0xD3, 0xE4, self.address))
@@ -80,6 +85,8 @@ class FakeNode:
         self._upload = bytearray()
         self._upload_len = 0
         self._upload_sha = b""
+        self.reception = FakeReception(self._install)
+        self._group_lowest = 0
         self._last: tuple[bytes, bytes] | None = None
         self.lost = False
 
@@ -113,6 +120,7 @@ class FakeNode:
                 self.update_reason = "the self-test failed"
             else:
                 running.active = False
+                self.started.append(other.hash)
                 other.active = True
                 other.confirmed = self.trial == "confirm"
 
@@ -128,6 +136,29 @@ class FakeNode:
         else:
             reply = self._do(op, group, command, body, sealed=False)
         return None if reply is None else smp.pack(op + 1, group, sequence, command, reply)
+
+    def broadcast(self, message: bytes) -> None:
+        """Carry out what was said to all."""
+        op, group, _, command, body = smp.unpack(message)
+        sealed = False
+        if (group, command) == (smp.GROUP_STREET, messages.SEALED):
+            try:
+                inner, _, counter = envelope.open_sealed(
+                    self.group_keys,
+                    envelope.BROADCAST_ID,
+                    envelope.TO_NODE,
+                    messages.parse_sealed(body),
+                )
+            except ProtocolError:
+                return
+            if counter < self._group_lowest:
+                return
+            self._group_lowest = counter + 1
+            op, group, _, command, body = smp.unpack(inner)
+            sealed = True
+        if (group, command) == (smp.GROUP_STREET, messages.MULTICAST):
+            with contextlib.suppress(Ignore):
+                self._do(op, group, command, body, sealed)
 
     def _sealed(self, data: bytes) -> dict[str, Any] | None:
         try:
@@ -200,9 +231,19 @@ class FakeNode:
             self.override = messages.parse_lamp_request(body)
             self.commands.append(self.override)
             return {"l": self.override[0] or 0}
+        if command == messages.MULTICAST and self.knows_multicast:
+            return self.reception.write(body, sealed) if writes else self.reception.read(body)
+        if command == messages.KEYS and writes and sealed:
+            key_id, key = keyring.parse_request(body)
+            self.group_keys.pop(key_id, None)
+            if key is not None:
+                self.group_keys[key_id] = key
+            return keyring.keys_reply(0, [(known, self._group_lowest) for known in self.group_keys])
         if command == messages.IDENTIFY and writes and sealed:
             self.identified.append(messages.parse_identify_request(body))
             return {}
+        if sealed:
+            return {"rc": smp.MGMT_ERR_ENOTSUP}
         return smp.error(smp.GROUP_STREET, smp.STREET_ERR_NOT_SEALED)
 
     def _read(self, epoch: int, seq: int, limit: int) -> dict[str, Any]:
@@ -274,15 +315,20 @@ class FakeNode:
         self._upload += data
         if len(self._upload) < self._upload_len:
             return {"off": len(self._upload)}
-        whole = bytes(self._upload)
+        whole, sha = bytes(self._upload), self._upload_sha
         self._upload, self._upload_sha = bytearray(), b""
-        if self.refuse_image or sha256(whole).digest() != body.get("sha", sha256(whole).digest()):
+        if not self._install(whole, sha):
+            return smp.error(smp.GROUP_IMAGE, 24)
+        return {"off": len(whole), "match": True}
+
+    def _install(self, whole: bytes, sha: bytes) -> bool:
+        if self.refuse_image or sha256(whole).digest() != sha:
             self.update_state = messages.UPDATE_REFUSED
             self.update_reason = self.refuse_image
-            return smp.error(smp.GROUP_IMAGE, 24)
+            return False
         self.uploads_finished += 1
-        self.slots[1] = Slot(whole[-32:], "2.0.0")
-        return {"off": len(whole), "match": True}
+        self.slots[0 if self.slots[0] is not self.running else 1] = Slot(whole[-32:], "2.0.0")
+        return True
 
     def _images(self) -> dict[str, Any]:
         images = [
@@ -320,6 +366,8 @@ class FakeBus:
     def __init__(self, nodes: list[FakeNode]) -> None:
         self.nodes = {node.address: node for node in nodes}
         self.requests: list[int] = []
+        # All that was sent, by (address, control).
+        self.frames: list[tuple[int, int]] = []
         self._deframer = busframe.Deframer()
         self._master, self._slave = pty.openpty()
         # Kept open, so that the master does not see a hang-up when a gateway is killed.
@@ -350,6 +398,11 @@ class FakeBus:
         for address, control, sequence, payload in self._deframer.feed(
             os.read(self._master, 65536)
         ):
+            self.frames.append((address, control))
+            if control == busframe.BROADCAST:
+                for node in self.nodes.values():
+                    if not node.silent:
+                        node.broadcast(payload)
             if control != busframe.REQUEST or address not in self.nodes:
                 continue
             self.requests.append(address)

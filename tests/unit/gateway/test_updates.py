@@ -294,14 +294,14 @@ def signed(board: str = "b1", size: int = len(IMAGE), base: str = OLD) -> Truste
 async def test_nothing_is_sent_of_a_release_that_is_not_signed(far: Far, state: State) -> None:
     run = run_of(far, state, Step.FETCH, Signed(NotTrusted("no such target")))
     await asyncio.wait_for(run.run(), 30)
-    assert (run.step, run.transfer.reason, far.uploads) == (Step.FAILED, "no such target", 0)
+    assert (run.step, run.transfer.reason, far.uploads) == (Step.REFUSED, "no such target", 0)
 
 
 async def test_an_update_waits_for_metadata_and_asks_again(far: Far, state: State) -> None:
     trust = Signed(TrustUnavailable("expired"), TrustUnavailable("expired"), signed(size=7))
     run = run_of(far, state, Step.FETCH, trust)
     await asyncio.wait_for(run.run(), 30)
-    assert (trust.asked, run.step, far.uploads) == (3, Step.FAILED, 0)
+    assert (trust.asked, run.step, far.uploads) == (3, Step.REFUSED, 0)
     assert "7 bytes" in run.transfer.reason
 
 
@@ -310,7 +310,7 @@ async def test_a_release_taken_off_the_list_is_not_sent_although_it_was_chosen(
 ) -> None:
     run = run_of(far, state, Step.UPLOAD, Signed(NotTrusted("taken off")))
     await asyncio.wait_for(run.run(), 30)
-    assert (run.step, far.uploads) == (Step.FAILED, 0)
+    assert (run.step, far.uploads) == (Step.REFUSED, 0)
 
 
 async def test_a_refused_delta_is_followed_by_the_whole_image_also_after_a_restart(
