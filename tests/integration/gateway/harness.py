@@ -228,7 +228,8 @@ class GatewayProcess:
         text = f'[gateway]\nid = "{GATEWAY}"\ndata_dir = "{self.data}"\n'
         text += f'[mqtt]\nhost = "127.0.0.1"\nport = {self._broker_port}\n'
         text += f"report_interval_s = 0.05\n{extra.get('mqtt', '')}\n"
-        text += f"[updates]\nretry_s = 0.1\nsettle_s = 0.2\nmulticast_gather_s = 0.1\n{extra.get('updates', '')}\n"
+        text += "[updates]\nretry_s = 0.1\nsettle_s = 0.2\nmulticast_gather_s = 0.1\n"
+        text += f"{extra.get('updates', '')}\n"
         text += f"[buffer]\n{extra.get('buffer', '')}\n"
         text += '[log]\nlevel = "debug"\n'
         for name, bus in self._buses.items():
