@@ -89,7 +89,7 @@ class LocalBroker:
         self._again.set()
 
     def network_document(self, lamppost: LamppostSection) -> bytes:
-        """The network document of `lamppost`, for `credentials.give_network`.
+        """The network document of `lamppost`, for `giving.give_network`.
 
         Raises BrokerError while there are no certificates, or when the settings fit no lamppost;
         OSError when the passphrase cannot be read.
