@@ -13,6 +13,8 @@ import serial.rs485
 import serial_asyncio_fast
 
 from gateway.backoff import FullJitter
+from gateway.bus.babble import Babble
+from gateway.bus.finding import find
 from gateway.errors import LinkUnavailable
 from gateway.logs import Logger, Trouble
 from protocol.busframe import Deframer
@@ -27,15 +29,20 @@ _REOPEN_MOST_S = 30.0
 class Port(asyncio.Protocol):
     """The port of one bus. Received frames go to `on_frame`.
 
-    path: of the device; baud: bit/s; rs485: let the kernel switch the line driver (needs a UART
-    whose driver can, such as the Raspberry Pi's PL011).
+    name: of the device, as `finding.find` takes it; baud: bit/s; rs485: let the kernel switch the
+    line driver (needs a UART whose driver can, such as the Raspberry Pi's PL011).
+
+    `on_garbled` is called when something came that was no frame, `on_lost` when the port has gone.
+    `opened` is set while it is open; `reopened` counts how often it was opened again, `silences`
+    how often of these because nobody answered; `rs485_refused` says that the driver cannot do what
+    `rs485` asks for; `trouble` is why the port is not open, "" while it is.
     """
 
-    def __init__(self, path: Path, baud: int, rs485: bool, log: Logger) -> None:
-        self._path = path
+    def __init__(self, name: str | Path, baud: int, rs485: bool, log: Logger) -> None:
+        self._name = str(name)
         self.baud = baud
         self._rs485 = rs485
-        self._log = log.bind(port=str(path))
+        self._log = log.bind(port=self._name)
         self._trouble = Trouble(self._log, "serial port unavailable")
         self._stalled = Trouble(self._log, "serial port stalled")
         self._transport: serial_asyncio_fast.SerialTransport | None = None
@@ -44,16 +51,28 @@ class Port(asyncio.Protocol):
         self.opened = asyncio.Event()
         self.deframer = Deframer()
         self.on_frame: Callable[[Frame], None] | None = None
+        self.on_garbled: Callable[[], None] = lambda: None
+        self.on_lost: Callable[[], None] = lambda: None
+        self.babble = Babble(baud)
+        self._rejected = 0  # by deframers before this one
         # Machine time of the last byte heard.
         self.heard = 0.0
         self.reopened = 0
+        self.silences = 0
+        self.rs485_refused = False
+        self.trouble = "not opened yet"
+
+    @property
+    def rejected(self) -> int:
+        """What came and was no frame, since the start."""
+        return self._rejected + self.deframer.rejected
 
     async def run(self) -> None:
         """Keep the port open until cancelled."""
         backoff = FullJitter(_REOPEN_FIRST_S, _REOPEN_MOST_S)
         try:
             while True:
-                if self._open():
+                if await self._open():
                     backoff.reset()
                     self._trouble.over()
                     await self._lost.wait()
@@ -65,7 +84,7 @@ class Port(asyncio.Protocol):
     def send(self, data: bytes) -> None:
         """Put bytes on the line. Raises LinkUnavailable while the port is not open."""
         if self._transport is None or self._transport.is_closing():
-            raise LinkUnavailable(f"{self._path} is not open")
+            raise LinkUnavailable(f"{self._name} is not open")
         self._transport.write(data)
 
     @property
@@ -86,6 +105,13 @@ class Port(asyncio.Protocol):
         self._stalled.failed(error="what is sent does not go out; the port is opened again")
         self._throw_away(transport)
         return True
+
+    def open_again(self, why: str) -> None:
+        """Close the port and open it afresh: an adapter that is stuck often comes back by that."""
+        if self._transport is not None and not self._transport.is_closing():
+            self.silences += 1
+            self._log.warning("serial port is opened again", why=why)
+            self._throw_away(self._transport)
 
     def _unsent(self, transport: serial_asyncio_fast.SerialTransport) -> int:
         waiting = transport.get_write_buffer_size()
@@ -116,9 +142,13 @@ class Port(asyncio.Protocol):
         """Called by the transport."""
         self.heard = time.monotonic()
         self._stalled.over()
+        self.babble.heard(len(data))
+        rejected = self.deframer.rejected
         for frame in self.deframer.feed(data):
             if self.on_frame is not None:
                 self.on_frame(frame)
+        if self.deframer.rejected != rejected:
+            self.on_garbled()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the transport."""
@@ -126,30 +156,70 @@ class Port(asyncio.Protocol):
         self.opened.clear()
         self._lost.set()
         if not self._stopping:
-            self._trouble.failed(error=str(exc) if exc else "closed")
+            self._unavailable(str(exc) if exc else "closed")
+        self.on_lost()
 
-    def _open(self) -> bool:
-        device: serial.Serial | None = None
+    async def _open(self) -> bool:
+        # In a thread: an adapter that is stuck makes its driver wait, for seconds.
+        opening = asyncio.ensure_future(asyncio.to_thread(self._opened_device))
         try:
-            # Opened afresh each time: a handle from before an adapter was replugged stays dead.
-            device = serial.Serial(str(self._path), self.baud, exclusive=True)
-            if self._rs485:
-                device.rs485_mode = serial.rs485.RS485Settings()
-            device.reset_input_buffer()
-        except (OSError, ValueError, termios.error) as error:
-            # termios.error, from a device that goes while it is being set up, is no OSError.
-            if device is not None:
-                device.close()
-            self._trouble.failed(error=str(error))
+            device = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_close_late)
+            raise
+        except (OSError, ValueError, termios.error, LinkUnavailable) as error:
+            self._unavailable(str(error))
             return False
         self._lost.clear()
+        self._rejected += self.deframer.rejected
         self.deframer = Deframer()
-        self._transport = serial_asyncio_fast.SerialTransport(
-            asyncio.get_running_loop(), self, device
-        )
+        loop = asyncio.get_running_loop()
+        try:
+            self._transport = serial_asyncio_fast.SerialTransport(loop, self, device)
+        except (OSError, ValueError, termios.error) as error:
+            # It sets the device up once more, and that may have gone meanwhile.
+            device.close()
+            self._unavailable(str(error))
+            return False
+        self.trouble = ""
         self.opened.set()
-        self._log.info("serial port open", baud=self.baud, rs485=self._rs485)
+        self._log.info("serial port open", device=device.port, baud=self.baud, rs485=self._rs485)
         return True
+
+    def _opened_device(self) -> serial.Serial:
+        # Found and opened afresh each time: a handle from before an adapter was replugged stays
+        # dead, and the adapter may have another name.
+        device = serial.Serial(find(self._name), self.baud, exclusive=True)
+        try:
+            if self._rs485:
+                self._switch_by_kernel(device)
+            device.reset_input_buffer()
+        except BaseException:
+            # termios.error among them: a device that goes while it is being set up.
+            device.close()
+            raise
+        return device
+
+    def _switch_by_kernel(self, device: serial.Serial) -> None:
+        try:
+            device.rs485_mode = serial.rs485.RS485Settings()
+        except ValueError as error:
+            # Most adapters switch by themselves, and then all is well without.
+            if not self.rs485_refused:
+                self._log.warning(
+                    "the driver has no RS-485 mode; going on without",
+                    error=str(error),
+                    next="if the adapter switches by itself, set rs485 = false; else use another",
+                )
+            self.rs485_refused = True
+            # Else pyserial tries again, and raises, whenever anything is set.
+            device.rs485_mode = None
+        else:
+            self.rs485_refused = False
+
+    def _unavailable(self, why: str) -> None:
+        self.trouble = why
+        self._trouble.failed(error=why)
 
     def _close(self) -> None:
         self._stopping = True
@@ -157,3 +227,9 @@ class Port(asyncio.Protocol):
             self._throw_away(self._transport)
             self._transport = None
         self.opened.clear()
+
+
+def _close_late(opening: asyncio.Future[serial.Serial]) -> None:
+    """Close what a thread has opened for somebody who no longer waits."""
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()

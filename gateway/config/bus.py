@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
 
 from pydantic import Field, field_validator
 
 from gateway.config.base import Section
 
+# What gateway.bus.finding takes.
+_PORT = re.compile(r"[^:]+|usb:[0-9a-fA-F]{4}:[0-9a-fA-F]{4}(:.+)?|serial:.+|/.+")
 BAUD_RATES = (9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600)
 
 
 class BusSection(Section):
     """`[bus.<name>]`: one RS-485 line."""
 
-    port: Path = Field(description="the path of a serial port, such as /dev/ttyAMA0")
+    port: str = Field(
+        description="the path of a serial port, such as /dev/ttyAMA0 or a link in"
+        " /dev/serial/by-id, or usb:<vendor>:<product>, with :<serial number> behind it where"
+        " there are several, or serial:<serial number>"
+    )
     baud: int = Field(115200, description=f"one of {', '.join(map(str, BAUD_RATES))}")
     rs485: bool = Field(
         False, description="true to let the kernel switch the driver (RS-485 mode), else false"
@@ -32,7 +38,20 @@ class BusSection(Section):
         le=3600,
         description="most seconds between polls of a silent lamppost, 0.1 to 3600",
     )
+    discover: bool = Field(
+        True, description="true to ask free addresses who is there, in the background, else false"
+    )
+    discover_every_s: float = Field(
+        5, ge=0.1, le=3600, description="seconds between free addresses asked, 0.1 to 3600"
+    )
     uploads_at_once: int = Field(1, ge=1, le=16, description="image uploads at once, 1 to 16")
+
+    @field_validator("port")
+    @classmethod
+    def _known_form(cls, value: str) -> str:
+        if not _PORT.fullmatch(value):
+            raise ValueError("neither a path, nor usb:.. nor serial:..")
+        return value
 
     @field_validator("baud")
     @classmethod

@@ -75,7 +75,8 @@ def test_a_good_file_loads_with_defaults(tmp_path: Path) -> None:
             'port = "/dev/ttyAMA0"',
             'port = "/dev/ttyAMA0"\nbuad = 9600',
             "F: bus.north.buad = 9600: expected one of port, baud, rs485, reply_timeout_ms, "
-            "idle_poll_ms, attempts, silent_poll_max_s, uploads_at_once; did you mean baud?",
+            "idle_poll_ms, attempts, silent_poll_max_s, discover, discover_every_s, "
+            "uploads_at_once; did you mean baud?",
         ),
         ('host = "localhost"', "", "F: mqtt.host is missing: expected a host name or address"),
         (
