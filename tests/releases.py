@@ -13,6 +13,8 @@ from tuf.api.exceptions import DownloadHTTPError
 from tuf.api.metadata import TargetFile  # pyright: ignore[reportPrivateImportUsage]
 from tuf.ngclient import FetcherInterface
 
+from firmware.build import PrivateKey, sign
+from firmware.build.image import wrap
 from fleet_cli.release.catalogue import Catalogue
 from fleet_cli.release.image import SignedImage
 from fleet_cli.release.repository import Lifetimes, Repository
@@ -27,6 +29,17 @@ def signed_image(version: str, size: int = 2000, board: str = BOARD) -> SignedIm
     data = sha256(f"{version} {board}".encode()).digest() * (size // 32)
     hash_ = sha256(data + b"covered").hexdigest()
     return SignedImage(data, sha256(data).hexdigest(), version, hash_, board, 1)
+
+
+def release_files(folder: Path, key: PrivateKey, *versions: str) -> list[Path]:
+    """Signed images of a small payload, which differ in a few bytes."""
+    paths: list[Path] = []
+    noise = b"".join(sha256(bytes((number,))).digest() for number in range(250))
+    for version in versions:
+        image = sign(wrap(noise + version.encode(), version, BOARD, 1), key)
+        paths.append(folder / f"v{version}.bin")
+        paths[-1].write_bytes(image)
+    return paths
 
 
 class City:
