@@ -45,9 +45,11 @@ def release_files(folder: Path, key: PrivateKey, *versions: str) -> list[Path]:
 class City:
     """A repository in `folder` and the time there."""
 
-    def __init__(self, folder: Path, lifetimes: Lifetimes | None = None) -> None:
+    def __init__(
+        self, folder: Path, lifetimes: Lifetimes | None = None, now: datetime = NOW
+    ) -> None:
         self.folder = folder / "repository"
-        self.now = NOW
+        self.now = now
         self.repository = Repository(
             self.folder, RoleKeys(folder / "keys"), lifetimes, lambda: self.now
         )

@@ -40,8 +40,7 @@ class Desk:
 
     def __init__(self, town: Street, folder: Path) -> None:
         self.town = town
-        self.city = City(folder / "desk")
-        self.city.now = datetime.now(UTC)
+        self.city = City(folder / "desk", now=datetime.now(UTC))
 
     @property
     def root_file(self) -> Path:
