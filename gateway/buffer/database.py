@@ -22,15 +22,9 @@ from gateway.buffer.schema import Database, code, connect, is_environment, migra
 from gateway.logs import Logger
 
 __all__ = [
-    "Database",
-    "connect",
-    "mark_damaged",
-    "migrate",
-    "open_checked",
-    "salvage",
-    "set_aside",
-    "version",
-]
+    "Database", "connect", "mark_damaged", "migrate", "open_checked", "replace", "salvage",
+    "set_aside", "version",
+]  # fmt: skip
 
 _PARTS = ("", "-wal", "-shm")
 # A memory card or USB disk may need a moment after power on; a read error there is no damage yet.
@@ -151,9 +145,22 @@ def _prune(path: Path, log: Logger) -> None:
             _beside(old, part).unlink(missing_ok=True)
 
 
-def _put_in_place(path: Path) -> Path:
-    """Move the damaged database away and the salvaged one to its place; gives where to."""
-    aside = _beside(path, f".damaged-{_marked(path)[0]}")
+def replace(path: Path, new: Path) -> Path:
+    """Put the database `new`, one file and closed, in the place of the one at `path`.
+
+    Gives where that one, if there is any, has been moved to. It may be interrupted anywhere: the
+    next `open_checked` takes it up. Raises OSError.
+    """
+    with new.open("rb+") as file:
+        os.fsync(file.fileno())
+    new.rename(_beside(path, ".salvaged"))
+    _settle_folder(path)
+    return _put_in_place(path, "replaced")
+
+
+def _put_in_place(path: Path, word: str = "damaged") -> Path:
+    """Move the old database away and the new one to its place; gives where to."""
+    aside = _beside(path, f".{word}-{_marked(path)[0]}")
     for part in _PARTS:
         if _beside(path, part).exists():
             _beside(path, part).rename(_beside(aside, part))

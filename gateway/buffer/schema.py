@@ -92,26 +92,34 @@ def migrate(database: Database, scripts: Iterable[Traversable] | None = None) ->
 
     Raises GatewayError when the database is newer than this program.
     """
-    if scripts is None:
-        scripts = resources.files("gateway.buffer").joinpath("migrations").iterdir()
-    steps: dict[int, str] = {}
-    for script in scripts:
-        match = _SCRIPT.fullmatch(script.name)
-        if match:
-            steps[int(match[1])] = script.read_text(encoding="utf-8")
-    newest = max(steps)
+    steps = _steps(_scripts() if scripts is None else scripts)
+    known = max(steps)
     at = version(database)
-    if at > newest:
+    if at > known:
         raise GatewayError(
-            f"the database has schema version {at}, this program knows {newest}; "
+            f"the database has schema version {at}, this program knows {known}; "
             "install the newer gateway again, or name another data_dir"
         )
-    for step in range(at + 1, newest + 1):
+    for step in range(at + 1, known + 1):
         with database.atomic():
-            for statement in _statements(steps[step]):
+            for statement in _statements(steps[step].read_text(encoding="utf-8")):
                 database.execute(statement)
             database.execute(f"PRAGMA user_version = {step}")
-    return newest
+    return known
+
+
+def newest() -> int:
+    """The schema version that this program knows."""
+    return max(_steps(_scripts()))
+
+
+def _scripts() -> Iterable[Traversable]:
+    return resources.files("gateway.buffer").joinpath("migrations").iterdir()
+
+
+def _steps(scripts: Iterable[Traversable]) -> dict[int, Traversable]:
+    found = ((_SCRIPT.fullmatch(script.name), script) for script in scripts)
+    return {int(match[1]): script for match, script in found if match}
 
 
 def _statements(script: str) -> Iterable[str]:

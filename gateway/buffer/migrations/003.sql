@@ -41,10 +41,11 @@ DELETE FROM tally WHERE name IN ('held_rows', 'held_bytes');
 -- dropped_age and dropped_disk: records dropped, by reason; nothing but age was one before.
 -- events_dropped: what of these was no telemetry. written_bytes: bytes written to the disk since
 -- `added` was written_from. last_id: the highest id some time ago. salvaged_at: Unix seconds of the
--- last salvage, 0 for none.
+-- last salvage, 0 for none. lineage: which database this is, at random; a restored copy is another.
 UPDATE tally SET name = 'dropped_age' WHERE name = 'dropped';
 INSERT INTO tally (name, value)
     SELECT 'written_from', value FROM tally WHERE name = 'added';
 INSERT INTO tally (name, value) VALUES
     ('dropped_disk', 0), ('events_dropped', 0), ('kept_bytes', 0), ('written_bytes', 0),
-    ('last_id', 0), ('salvages', 0), ('salvaged_at', 0);
+    ('last_id', 0), ('salvages', 0), ('salvaged_at', 0),
+    ('lineage', abs(random() % 1000000000));

@@ -1,0 +1,1 @@
+"""A gateway in one file: taken while it runs, brought back on another card."""
