@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fleet_cli.release.repository import Lifetimes
@@ -427,6 +427,8 @@ def test_any_other_bytes_are_neither_believed_nor_fatal(
     right = files[name]
 
     @given(st.binary(max_size=200) | _damaged(right) | _altered(right))
+    @example(b"[" * 50_000)
+    @example(b'{"signed":' * 50_000)
     def holds(contents: bytes) -> None:
         folder = tmp_path_factory.mktemp("gateway")
         served = Served({**files, name: contents})
