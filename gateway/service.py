@@ -8,17 +8,16 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 
 from gateway import data_dir, logs
+from gateway.alarms import Alarms
 from gateway.buffer.database import open_checked
 from gateway.buffer.groupkeys import GroupKeyStore
 from gateway.buffer.records import Position, Records
 from gateway.buffer.state import State
 from gateway.buffer.writer import Writer
-from gateway.bus.channel import BusChannel
-from gateway.bus.port import Port
-from gateway.bus.transaction import Line
+from gateway.bus.bus import Bus
 from gateway.clock import StreetClock
 from gateway.commands import Commands
-from gateway.config import BusSection, Configuration, LanSection
+from gateway.config import Configuration, LanSection
 from gateway.desired import Configurations
 from gateway.errors import BufferUnavailable, GatewayError
 from gateway.groups.broadcast import Broadcaster
@@ -34,7 +33,6 @@ from gateway.lampposts.lamppost import Lamppost
 from gateway.lampposts.poller import Poller
 from gateway.lampposts.route import Route
 from gateway.lampposts.session import Session
-from gateway.lampposts.turns import Turns
 from gateway.lampposts.visits import Visits
 from gateway.lan.broker import LocalBroker
 from gateway.lan.channel import LanChannel
@@ -121,16 +119,14 @@ async def _serve(
         records, topics.records, mqtt.in_flight, presence if mqtt.require_ingest else None, log
     )
     link = Link(configuration.gateway.id, program_version(), mqtt, clock, drain, log)
-    ports = {
-        name: Port(bus.port, bus.baud, bus.rs485, log.bind(bus=name))
-        for name, bus in configuration.bus.items()
+    alarms = Alarms(clock, log)
+    buses = {
+        name: Bus(name, section, alarms, None, log.bind(bus=name))
+        for name, section in configuration.bus.items()
     }
     local_broker, lan = _local_network(configuration, clock, log.bind(link="lan"))
-    lines = {
-        name: (Line(ports[name], bus.reply_timeout_ms / 1000), Turns())
-        for name, bus in configuration.bus.items()
-    }
-    lampposts = _lampposts(configuration, lines, lan, state, log)
+    lines = {name: (bus.line, bus.turns) for name, bus in buses.items()}
+    lampposts = _lampposts(configuration, buses, lan, state, log)
 
     reporter: Reporter
 
@@ -198,10 +194,11 @@ async def _serve(
                     link.run(), updates.run(), news.run(), _sweep(records, configuration, log)
                 )
             ]  # fmt: skip
-            for name, bus in configuration.bus.items():
+            for name, bus in buses.items():
                 mine = [lamppost for lamppost in lampposts.values() if lamppost.bus == name]
-                poller = _poller(bus, mine, ports[name], records, clock, log.bind(bus=name))
-                tasks.append(group.create_task(ports[name].run()))
+                bus.expect({post.address: post.node for post in mine if post.address is not None})
+                poller = _poller(bus, mine, records, clock, log.bind(bus=name))
+                tasks.append(group.create_task(bus.run()))
                 tasks.append(group.create_task(poller.run()))
                 tasks.append(group.create_task(configurations.run(mine)))
                 tasks.append(group.create_task(broadcasters[name].keys.run()))
@@ -266,7 +263,7 @@ def _local_network(
 
 def _lampposts(
     configuration: Configuration,
-    lines: dict[str, tuple[Line, Turns]],
+    buses: dict[str, Bus],
     lan: LanLink | None,
     state: State,
     log: Logger,
@@ -276,8 +273,7 @@ def _lampposts(
         own_log = log.bind(lamppost=section.id, bus=section.bus)
         channels: list[Channel] = []
         if section.bus is not None and section.address is not None:
-            attempts = configuration.bus[section.bus].attempts
-            channels.append(BusChannel(section.address, *lines[section.bus], attempts))
+            channels.append(buses[section.bus].channel(section.address))
         if lan is not None and configuration.lan is not None and section.lan:
             channels.append(
                 LanChannel(
@@ -292,21 +288,24 @@ def _lampposts(
             section.node, section.key.get_secret_value(), section.key_id, route, state, own_log
         )
         lampposts[section.node] = Lamppost(
-            section.node, section.name, session, own_log, section.bus, section.address
+            section.node,
+            section.name,
+            session,
+            own_log,
+            section.bus,
+            section.address,
+            section.place,
         )
     return lampposts
 
 
 def _poller(
-    bus: BusSection,
-    lampposts: list[Lamppost],
-    port: Port,
-    records: Records,
-    clock: StreetClock,
-    log: Logger,
+    bus: Bus, lampposts: list[Lamppost], records: Records, clock: StreetClock, log: Logger
 ) -> Poller:
-    visits = Visits(records, clock, bus.idle_poll_ms / 1000, bus.silent_poll_max_s, log)
-    return Poller(lampposts, _by_bus, port.opened, visits)
+    section = bus.section
+    visits = Visits(records, clock, section.idle_poll_ms / 1000, section.silent_poll_max_s, log)
+    visits.doubted = bus.doubted
+    return Poller(lampposts, _by_bus, bus.port.opened, visits)
 
 
 def _lan_poller(

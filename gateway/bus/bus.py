@@ -27,13 +27,14 @@ class Bus:
     """The bus `name` as `section` has it.
 
     `port`, `line` and `turns` are what exchanges are made with; `identities` knows who is where.
+    What is unknown and answers is shown to `adoption`, where there is one.
     """
 
     def __init__(
         self, name: str, section: BusSection, alarms: Alarms, adoption: Adoption | None, log: Logger
     ) -> None:
         self.name = name
-        self._section = section
+        self.section = section
         self._alarms = alarms
         self.port = Port(section.port, section.baud, section.rs485, log)
         self.line = Line(self.port, section.reply_timeout_ms / 1000)
@@ -47,7 +48,7 @@ class Bus:
 
     def channel(self, address: int) -> BusChannel:
         """The way to the lamppost at `address`."""
-        return BusChannel(address, self.line, self.turns, self._section.attempts)
+        return BusChannel(address, self.line, self.turns, self.section.attempts)
 
     def expect(self, lampposts: Mapping[int, bytes]) -> None:
         """Say who is at which address by the configuration."""
@@ -92,7 +93,7 @@ class Bus:
         if self.port.rs485_refused:
             self._alarms.set(
                 "bus_rs485",
-                f"the driver of {self._section.port} has no RS-485 mode, so it is used without; if"
+                f"the driver of {self.section.port} has no RS-485 mode, so it is used without; if"
                 " lampposts answer, the adapter switches by itself: set rs485 = false",
                 subject=self.name,
             )

@@ -135,6 +135,8 @@ class Line:
         frame = busframe.encode(busframe.BROADCAST_ADDRESS, busframe.CALL, sequence, payload)
         answers: list[tuple[int, int]] = []
         deframer = self._port.deframer
+        if deframer.pending:
+            deframer.feed(b"\0")  # what was garbled before is not this call's
         rejected = deframer.rejected
         self._calling = (sequence, answers)
         self._said = (busframe.BROADCAST_ADDRESS, sequence)
