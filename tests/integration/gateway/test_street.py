@@ -166,6 +166,8 @@ async def test_commands_are_carried_out_once_and_not_after_they_expire(tmp_path:
     async with street(tmp_path, bus) as town:
         await town.gateway.start()
         await eventually(lambda: node.polls > 0, "polled")
+        # Said after subscribing: what is published before is for nobody.
+        await eventually(lambda: town.city.status.get("state") == "online", "connected")
         lamp = {"command": "lamp", "level": 30, "seconds": 600, "expires": now + 3600}
         await town.city.want(node.hex, "command", {**lamp, "expires": now - 10, "level": 99})
         await town.city.want(node.hex, "command", lamp)
