@@ -26,13 +26,13 @@ def read_root(path: Path) -> bytes:
 
 
 def check_root(data: bytes) -> None:
-    """Raise ValueError unless `data` is root metadata, signed as it says itself."""
+    """Raise ValueError, which says what it is, unless `data` is root metadata signed by itself."""
     if len(data) > LARGEST_ROOT:
-        raise ValueError(f"expected at most {LARGEST_ROOT} bytes, got more")
+        raise ValueError(f"it has more than {LARGEST_ROOT} bytes")
     try:
         metadata = Metadata[Root].from_bytes(data)
         if metadata.signed.type != Root.type:
-            raise ValueError(f"expected root metadata (TUF), got {metadata.signed.type} metadata")
+            raise ValueError(f"it is {metadata.signed.type} metadata")
         metadata.signed.verify_delegate(Root.type, metadata.signed_bytes, metadata.signatures)
     except RepositoryError as error:
-        raise ValueError(f"expected root metadata (TUF), got something else: {error}") from error
+        raise ValueError(f"it is none: {error}") from error

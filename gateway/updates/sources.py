@@ -43,7 +43,7 @@ def make_trust(
         root = read_root(settings.root_file)
     except (OSError, ValueError) as error:
         raise ConfigurationError(
-            f"updates.root_file {settings.root_file}: cannot be used: {error}; "
+            f"updates.root_file {settings.root_file}: expected root metadata (TUF), but {error}; "
             "put metadata/1.root.json of the release repository there"
         ) from error
     if settings.repository_url is None:
