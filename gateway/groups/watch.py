@@ -84,18 +84,23 @@ class Watch:
         """Seconds to the next round, so that calls keep to their share of the line."""
         if self._in_a_row >= _MOST_UNRESOLVED:
             return _LOOK_S
+        self._spend(0.0)
+        return max(self._section.call_ms / 1000, -self._credit / self._section.line_share)
+
+    def _spend(self, seconds: float) -> None:
+        """Take line time from what has come together since it was last looked."""
         now = time.monotonic()
-        share = self._section.line_share
-        self._credit = min(_MOST_CREDIT_S, self._credit + share * (now - self._rated_at))
+        earned = self._section.line_share * (now - self._rated_at)
         self._rated_at = now
-        return max(self._section.call_ms / 1000, -self._credit / share)
+        credit = min(_MOST_CREDIT_S, self._credit + earned) - seconds
+        self._credit = max(-_MOST_CREDIT_S, credit)
 
     async def _round(self) -> None:
         self._began = time.monotonic()
         before = self._escort.sent
         done: Round = await self._caller.round()
         self.calls += done.calls
-        self._credit = max(-_MOST_CREDIT_S, self._credit - (time.monotonic() - self._began))
+        self._spend(time.monotonic() - self._began)
         nobody = self._escort.sent == before and done.unresolved
         self._in_a_row = self._in_a_row + 1 if nobody else 0
         self.unresolved += done.unresolved
