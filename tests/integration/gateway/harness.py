@@ -219,6 +219,8 @@ class GatewayProcess:
         self.log = folder / "gateway.log"
         self.config = folder / "gateway.toml"
         self.settings: dict[str, str] = {}
+        # The module that is run, and arguments before the gateway's own.
+        self.program = ["gateway.main"]
         self._buses = buses
         self._broker_port = broker_port
         self._process: asyncio.subprocess.Process | None = None
@@ -228,7 +230,7 @@ class GatewayProcess:
         text = f'[gateway]\nid = "{GATEWAY}"\ndata_dir = "{self.data}"\n'
         text += f'[mqtt]\nhost = "127.0.0.1"\nport = {self._broker_port}\n'
         text += f"report_interval_s = 0.05\n{extra.get('mqtt', '')}\n"
-        text += "[updates]\nretry_s = 0.1\nsettle_s = 0.2\nmulticast_gather_s = 0.1\n"
+        text += "[updates]\nretry_s = 0.1\nsettle_s = 0.2\nmulticast_gather_s = 0.5\n"
         text += f"{extra.get('updates', '')}\n"
         text += f"[buffer]\n{extra.get('buffer', '')}\n"
         text += '[log]\nlevel = "debug"\n'
@@ -257,7 +259,7 @@ class GatewayProcess:
     @property
     def command(self) -> list[str]:
         """What is run."""
-        return [sys.executable, "-m", "gateway.main", "run", "--config", str(self.config)]
+        return [sys.executable, "-m", *self.program, "run", "--config", str(self.config)]
 
     @property
     def surroundings(self) -> dict[str, Any]:

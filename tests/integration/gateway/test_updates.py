@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from protocol import messages, smp
 from tests.integration.gateway.fake_node import FakeBus, FakeNode
@@ -16,8 +13,6 @@ from tests.integration.gateway.images import make_image
 
 IMAGE = make_image()
 UPLOAD = (smp.GROUP_IMAGE, smp.IMAGE_UPLOAD)
-STATE = (smp.GROUP_IMAGE, smp.IMAGE_STATE)
-RESET = (smp.GROUP_OS, smp.OS_RESET)
 
 
 def release(image: bytes = IMAGE, rollout: str = "r1") -> dict[str, Any]:
@@ -73,41 +68,6 @@ async def test_a_release_is_uploaded_tried_and_confirmed_while_readings_flow(
         assert polls_during[-1] > polls_during[0]
         await eventually(lambda: town.city.has_all_of(bus), "readings of the others")
         assert two.resets == 0
-
-
-@pytest.mark.parametrize(
-    ("moment", "count"),
-    [(UPLOAD, 1), (UPLOAD, 9), (UPLOAD, 18), (STATE, 4), (RESET, 1)],
-    ids=["first chunk", "mid upload", "last chunk", "marking", "reset"],
-)
-async def test_an_update_goes_on_after_kill_and_installs_once(
-    tmp_path: Path, moment: tuple[int, int], count: int
-) -> None:
-    bus = FakeBus([FakeNode(1)])
-    node = bus.nodes[1]
-    reached = asyncio.Event()
-    heard: list[tuple[int, int]] = []
-
-    async with street(tmp_path, bus) as town:
-
-        def watch(group: int, command: int) -> None:
-            heard.append((group, command))
-            if heard.count(moment) == count and not reached.is_set():
-                reached.set()
-                # Now, not a moment later: the answer finds nobody.
-                town.gateway.kill_now()
-
-        node.on_request = watch
-        await offer(town)
-        await town.gateway.start()
-        await town.city.want(node.hex, "desired/release", release())
-        await asyncio.wait_for(reached.wait(), 60)
-        await town.gateway.kill()
-        await town.gateway.start()
-        await eventually(lambda: state(town, node) == "confirmed", "confirmed")
-        assert (node.resets, node.uploads_finished) == (1, 1)
-        # Each byte once, but for the chunk whose answer was lost.
-        assert node.chunks <= len(IMAGE) // 1100 + 3
 
 
 async def test_a_reverted_release_is_reported_with_its_reason_and_not_tried_again(
