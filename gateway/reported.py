@@ -92,6 +92,7 @@ class Reporter:
         return {
             "node": lamppost.id,
             "name": lamppost.name,
+            "pole": lamppost.pole,
             "address": lamppost.address,
             "board": facts.get("board"),
             "time": self._clock.now(),

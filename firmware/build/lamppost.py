@@ -42,3 +42,7 @@ class Provision:
             f'[[lamppost]]\nid = "{self.node}"\nname = {name}\nbus = "{bus}"\n'
             f'address = {self.address}\nkey = "{self.key.hex()}"\nkey_id = {self.key_id}\n'
         )
+
+    def label(self) -> str:
+        """The text of the QR code on its label, by which a gateway adopts it; it holds the key."""
+        return f"LAMPLIGHTER:1:{self.node}:{self.key_id}:{self.key.hex()}".upper()

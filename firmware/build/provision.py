@@ -1,9 +1,10 @@
 """`python -m firmware.build.provision`: all that one lamppost is flashed with, and how.
 
 Writes a folder with flash.bin (the littlefs: application, identity, first configuration and, for
-stock MicroPython, the boot stage), for a custom build romfs.bin (the application), and gateway.toml
-(the lamppost's section of its gateway's configuration, with its key); prints the commands that
-bring it to the board. The node puts the copy of its identity into NVS itself, at its first start.
+stock MicroPython, the boot stage), for a custom build romfs.bin (the application), gateway.toml
+(the lamppost's section of its gateway's configuration, with its key), and label.txt (the text of
+the QR code on its label, with the key as well); prints the commands that bring it to the board. The
+node puts the copy of its identity into NVS itself, at its first start.
 """
 
 import argparse
@@ -33,7 +34,8 @@ from firmware.build.lamppost import Provision
 from firmware.build.layout import Layout
 from firmware.build.layouts import LAYOUTS
 
-FLASH, ROMFS, GATEWAY = "flash.bin", "romfs.bin", "gateway.toml"
+FLASH, ROMFS = "flash.bin", "romfs.bin"
+GATEWAY, LABEL = "gateway.toml", "label.txt"
 _NODE_ID = re.compile(r"[0-9a-f]{12}")
 _NAME = 80  # characters, as a gateway takes it
 _BUS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,47}")
@@ -107,7 +109,7 @@ def contents(
     return Made(layout, way, {**regions, FLASH: (offset, flash)})
 
 
-def write(folder: Path, made: Made, section: str) -> None:
+def write(folder: Path, made: Made, section: str, label: str) -> None:
     """Write the files, which hold the lamppost's key, for their owner alone.
 
     Raises:
@@ -119,7 +121,8 @@ def write(folder: Path, made: Made, section: str) -> None:
     except FileExistsError as error:
         raise BuildError(f"{folder} is there already; name another folder for it") from error
     files = {name: data for name, (_, data) in made.regions.items()}
-    for name, data in {**files, GATEWAY: section.encode()}.items():
+    texts = {GATEWAY: section.encode(), LABEL: f"{label}\n".encode()}
+    for name, data in {**files, **texts}.items():
         path = folder / name
         path.touch(mode=0o600, exist_ok=False)
         path.write_bytes(data)
@@ -171,7 +174,7 @@ def main(arguments: list[str] | None = None) -> int:
         way = Way(options.way)
         configuration = _configuration(options.configuration)
         made = contents(who, release, release_key, way, configuration)
-        write(options.out, made, who.gateway_section(options.bus))
+        write(options.out, made, who.gateway_section(options.bus), who.label())
     except (BuildError, OSError) as error:
         print(f"firmware.build.provision: {error}", file=sys.stderr)
         return 1
@@ -180,6 +183,7 @@ def main(arguments: list[str] | None = None) -> int:
         f"{options.out}: {who.node} ({who.name}), {who.board}, release {version}, {way} MicroPython"
     )
     print(f"{options.out / GATEWAY}: its section for the gateway; it holds the key")
+    print(f"{options.out / LABEL}: the QR code of its label; it holds the key")
     print("\n".join(commands(options.out, made, options.port)))
     return 0
 

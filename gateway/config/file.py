@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from gateway.config import lampposts_file
+from gateway.config.lamppost import LamppostSection
 from gateway.config.model import Configuration
 from gateway.config.problems import describe, one
 from gateway.errors import ConfigurationError
@@ -21,13 +23,35 @@ def load(path: Path) -> tuple[Configuration, list[str]]:
     Gives the configuration, with the lampposts of both, and warnings.
     Raises ConfigurationError with one line per problem: key, value, what was expected, what to do.
     """
+    written = _read(path)
+    kept = lampposts_file.read(path.parent / written.gateway.lampposts_file)
+    return _merged(path, written, kept)
+
+
+def load_with(
+    path: Path, change: Callable[[list[LamppostSection]], list[LamppostSection]]
+) -> tuple[Configuration, list[LamppostSection]]:
+    """As `load`, with what `change` makes of the sections in the lampposts file; these as well.
+
+    Nothing is written. Raises ConfigurationError when they would not do.
+    """
+    written = _read(path)
+    kept = change(lampposts_file.read(path.parent / written.gateway.lampposts_file))
+    return _merged(path, written, kept)[0], kept
+
+
+def _read(path: Path) -> Configuration:
     data = lampposts_file.read_toml(path)
     try:
-        written = Configuration.model_validate(data)
+        return Configuration.model_validate(data)
     except ValidationError as error:
         raise ConfigurationError("\n".join(describe(path, Configuration, error, data))) from None
+
+
+def _merged(
+    path: Path, written: Configuration, kept: list[LamppostSection]
+) -> tuple[Configuration, list[str]]:
     kept_in = path.parent / written.gateway.lampposts_file
-    kept = lampposts_file.read(kept_in)
     gone = lampposts_file.replaced(kept)
     stays = [(at, own) for at, own in enumerate(written.lamppost) if own.id not in gone]
     configuration = written.model_copy(
@@ -108,7 +132,7 @@ def _root_file(path: Path, configuration: Configuration) -> list[str]:
                 path,
                 "updates.root_file",
                 str(root_file),
-                f"root metadata (TUF), but: {why}",
+                f"root metadata (TUF), but {why}",
                 "put metadata/1.root.json of the release repository there",
             )
         ]

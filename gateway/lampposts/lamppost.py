@@ -24,9 +24,12 @@ class Lamppost:
         log: Logger,
         bus: str | None = None,
         address: int | None = None,
+        pole: str | None = None,
     ) -> None:
         self.node = node
         self.name = name
+        # Of the place: it stays when another node is put there.
+        self.pole = pole or name
         self.session = session
         # Its place on a bus, where it is on one.
         self.bus = bus

@@ -16,6 +16,7 @@ from firmware.build.layouts import LAYOUTS
 from firmware.build.payload import romfs
 from firmware.build.provision import main
 from firmware.node import identity as identity_file
+from gateway.adoption.label import parse
 from gateway.config import load
 from protocol import configuration
 
@@ -111,8 +112,10 @@ def test_the_key_is_in_the_flash_and_in_the_gateways_section_and_told_nowhere_el
     assert identity["keys"] == {1: bytes.fromhex(told["key"])}
     assert identity["id"].hex() == told["id"] == NODE
     assert (identity["address"], told["address"], told["bus"]) == (12, 12, "east")
+    label = parse((tmp_path / "post" / "label.txt").read_text())
+    assert (label.node.hex(), label.key_id, label.key.hex()) == (NODE, 1, told["key"])
     said = capsys.readouterr()
-    assert told["key"] not in said.out + said.err
+    assert told["key"] not in (said.out + said.err).lower()
     for path in (tmp_path / "post").iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE((tmp_path / "post").stat().st_mode) == 0o700

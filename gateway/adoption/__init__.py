@@ -1,0 +1,1 @@
+"""Lampposts that are not ours yet: shown, adopted with their key, put in another's place."""
