@@ -32,16 +32,18 @@ _STOP_S: Final = 10.0
 # Lampposts that are hard to reach do not keep a scan from going on.
 _LEAST_SCAN_S: Final = 30.0
 # How often it is asked whether the adapter is still the one that scans.
-_CHECK_S: Final = 10.0
+_CHECK_S: Final = 5.0
 _RETRY_FIRST_S: Final = 1.0
 _RETRY_MOST_S: Final = 60.0
 _CONNECT_S: Final = 15.0
+# Scans that BlueZ is too busy for in a row; after it was killed it takes some.
+_BUSY_MOST: Final = 6
 # Connections that fail in a row, whoever they are to: then it is the adapter.
 _MOST_FAILURES: Final = 12
 
 
 class Radio:
-    """Works `adapter`. scan: "auto" is passive where that can be had, else active.
+    """Works `adapter`. scan: "auto" is passive where that is to be had and hears somebody.
 
     silence_s: without any advert for so long the scan is started again, then the adapter switched
     off and on, then `alarm` says so. changed() is called when `up` or `alarm` changes.
@@ -98,7 +100,7 @@ class Radio:
                     continue
                 self._unavailable.failed(error=describe(error))
                 self._say(describe(error))
-                if fault.remedy is Remedy.POWER_CYCLE:
+                if fault.remedy is Remedy.POWER_CYCLE or self._stuck(fault):
                     await self._power_cycle()
                 await asyncio.sleep(backoff.next_delay())
 
@@ -169,6 +171,8 @@ class Radio:
                 await self._power_cycle()
                 return
             elif step is not Step.NOTHING:
+                if self._auto:
+                    self._mode = "active"
                 self._log.warning("no advert heard; scan started again", silence_s=self._silence)
                 return
             asked = await happens_within(self._again, min(wait, _CHECK_S))
@@ -208,6 +212,11 @@ class Radio:
         except FAILURES as error:
             self._note(error)
             self._log.warning("Bluetooth adapter not switched", error=describe(error))
+
+    def _stuck(self, fault: Fault) -> bool:
+        # What does not pass by itself is known to pass by this.
+        busy = fault in (Fault.IN_PROGRESS, Fault.TIMEOUT, Fault.UNKNOWN)
+        return busy and self._unavailable.failures % _BUSY_MOST == 0
 
     def _connect_failed(self, fault: Fault) -> None:
         self._failed_in_a_row += 1

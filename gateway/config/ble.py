@@ -22,7 +22,7 @@ class BleSection(Section):
         3, ge=1, le=20, description="connections at once by each adapter, 1 to 20"
     )
     scan: Literal["auto", "active", "passive"] = Field(
-        "auto", description="auto (passive where BlueZ can), active or passive"
+        "active", description="active, passive or auto (passive where that hears somebody)"
     )
     silence_s: float = Field(
         90,

@@ -125,8 +125,12 @@ class Air(LocalLink):
 class AirController(Controller):
     """A controller on an :class:`Air`. Legacy advertising only, as MicroPython has it."""
 
+    # With link layer privacy Linux waits for an event of a connection that Bumble does not send,
+    # and does nothing else for 20 s.
     le_features = Controller.le_features & ~(
-        hci.LeFeatureMask.LE_EXTENDED_ADVERTISING | hci.LeFeatureMask.LE_PERIODIC_ADVERTISING
+        hci.LeFeatureMask.LE_EXTENDED_ADVERTISING
+        | hci.LeFeatureMask.LE_PERIODIC_ADVERTISING
+        | hci.LeFeatureMask.LL_PRIVACY
     )
     le_acl_data_packet_length = ACL_BYTES
     total_num_le_acl_data_packets = _ACL_PACKETS
