@@ -6,10 +6,12 @@ import asyncio
 import signal
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from gateway import data_dir, logs
 from gateway.alarms import Alarms
 from gateway.buffer.database import open_checked
+from gateway.buffer.disk import Disk
 from gateway.buffer.groupkeys import GroupKeyStore
 from gateway.buffer.records import Position, Records
 from gateway.buffer.state import State
@@ -38,6 +40,7 @@ from gateway.lan.broker import LocalBroker
 from gateway.lan.channel import LanChannel
 from gateway.lan.link import LanLink
 from gateway.logs import Logger
+from gateway.outlets.make import outlets
 from gateway.reported import Reporter
 from gateway.updates.images import Images
 from gateway.updates.manager import Updates
@@ -88,7 +91,7 @@ async def _run(configuration: Configuration) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     try:
-        records = Records(writer, path, configuration.buffer.max_bytes)
+        records = _records(configuration, writer, path)
         try:
             keys = GroupKeyStore(writer)
             await _serve(configuration, records, State(writer), keys, stop, damaged, log)
@@ -100,6 +103,14 @@ async def _run(configuration: Configuration) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
     log.info("stopped")
+
+
+def _records(configuration: Configuration, writer: Writer, path: Path) -> Records:
+    buffer = configuration.buffer
+    return Records(
+        writer, path, buffer.max_bytes, tuple(configuration.outlet), buffer.outlet_max_bytes,
+        Disk(path.parent, buffer.keep_free_bytes),
+    )  # fmt: skip
 
 
 async def _serve(
@@ -150,6 +161,9 @@ async def _serve(
     commands = Commands(lampposts, state, clock, log)
     dimming = GroupDimming(lampposts, broadcasters, state, clock, log)
     commands.on_lamp = dimming.overridden
+    seconds = outlets(
+        configuration.gateway.id, configuration.outlet, lampposts, records, commands, clock, log
+    )
     ways = configuration.presence
     waves = Waves(streets(configuration.lamppost, ways.spacing_m), habits(ways))
     escort = Escort(waves, lampposts, broadcasters, log)
@@ -222,6 +236,7 @@ async def _serve(
                         local_broker.run(), lan.run(), poller.run(), configurations.run(only)
                     )
                 ]  # fmt: skip
+            tasks += [group.create_task(outlet.run()) for outlet in seconds]
             await asyncio.wait(
                 [asyncio.ensure_future(stop.wait()), damaged], return_when=asyncio.FIRST_COMPLETED
             )
@@ -385,5 +400,5 @@ async def _sweep(records: Records, configuration: Configuration, log: Logger) ->
         except BufferUnavailable as error:
             log.debug("not swept", why=str(error))
             continue
-        if dropped:
-            log.error("records dropped: older than max_age_days", records=dropped)
+        if any(dropped):
+            log.error("records dropped", **dropped._asdict())

@@ -14,6 +14,7 @@ from gateway.config.lan import LanSection
 from gateway.config.log import LogSection
 from gateway.config.metrics import MetricsSection
 from gateway.config.mqtt import MqttSection
+from gateway.config.outlet import OutletSection
 from gateway.config.presence import PresenceSection
 from gateway.config.updates import UpdatesSection
 
@@ -27,6 +28,9 @@ class Configuration(Section):
     lan: LanSection | None = None
     lamppost: list[LamppostSection] = Field(default=[], description="[[lamppost]] sections")
     mqtt: MqttSection = Field(description="a [mqtt] section")
+    outlet: dict[Name, OutletSection] = Field(
+        default={}, description="[outlet.<name>] sections: second outlets"
+    )
     buffer: BufferSection = Field(default_factory=BufferSection.model_construct)
     updates: UpdatesSection = Field(default_factory=UpdatesSection.model_construct)
     presence: PresenceSection = Field(default_factory=PresenceSection.model_construct)

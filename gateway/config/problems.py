@@ -27,9 +27,9 @@ def describe(
 
 
 def _line(path: Path, model: type[BaseModel], detail: dict[str, Any], data: dict[str, Any]) -> str:
-    location = cast("tuple[str | int, ...]", detail["loc"])
+    location, tag = _untagged(cast("tuple[str | int, ...]", detail["loc"]), data)
     key = _key(location)
-    field, siblings = _field(model, location)
+    field, siblings = _field(model, location, tag)
     expected = field.description if field is not None and field.description else ""
     kind = detail["type"]
     if kind == "missing":
@@ -43,6 +43,20 @@ def _line(path: Path, model: type[BaseModel], detail: dict[str, Any], data: dict
         return f"{path}: {key}: {str(detail['msg']).removeprefix('Value error, ')}; correct it"
     said = expected or str(detail["msg"])
     return one(path, key, _value(data, location), said, "change the value")
+
+
+def _untagged(
+    location: tuple[str | int, ...], data: dict[str, Any]
+) -> tuple[tuple[str | int, ...], str | None]:
+    """The location as the file has it, and the kind of the section where there are several.
+
+    Where a section may be of several kinds, pydantic names the kind in between.
+    """
+    for index, part in enumerate(location[1:], 1):
+        above = _value(data, location[:index])
+        if isinstance(above, dict) and cast("dict[str, Any]", above).get("kind") == part:
+            return (*location[:index], *location[index + 1 :]), str(part)
+    return location, None
 
 
 def _shown(key: str, value: object) -> str:
@@ -77,7 +91,7 @@ def _value(data: object, location: tuple[str | int, ...]) -> object:
 
 
 def _field(
-    model: type[BaseModel], location: tuple[str | int, ...]
+    model: type[BaseModel], location: tuple[str | int, ...], tag: str | None
 ) -> tuple[FieldInfo | None, list[str]]:
     """The field at `location` and the names beside it."""
     field: FieldInfo | None = None
@@ -93,16 +107,22 @@ def _field(
             break
         field = current.model_fields[part]
         siblings = list(current.model_fields)
-        current = _section(field.annotation)
+        current = _section(field.annotation, tag)
     return field, siblings
 
 
-def _section(annotation: object) -> type[BaseModel] | None:
-    """The model inside an annotation such as `list[Model]`, `dict[str, Model]`, `Model | None`."""
+def _section(annotation: object, tag: str | None) -> type[BaseModel] | None:
+    """The model inside an annotation such as `list[Model]`, `dict[str, Model]`, `Model | None`.
+
+    tag: which, where there are several: what its field `kind` has to be.
+    """
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        kind = annotation.model_fields.get("kind")
+        if tag is not None and kind is not None and tag not in get_args(kind.annotation):
+            return None
         return annotation
     for argument in get_args(annotation):
-        found = _section(argument)
+        found = _section(argument, tag)
         if found is not None:
             return found
     return None

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import ssl
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
 
 import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
@@ -19,6 +17,7 @@ from gateway.clock import StreetClock
 from gateway.config import MqttSection
 from gateway.logs import Logger, Trouble
 from gateway.uplink.client import VerdictClient
+from gateway.uplink.credentials import password, tls_context
 from gateway.uplink.drain import Drain
 from gateway.uplink.topics import Topics
 
@@ -181,7 +180,7 @@ class Link:
             settings.host,
             settings.port,
             username=settings.username,
-            password=_password(settings.password_file),
+            password=password(settings.password_file),
             identifier=f"lamplighter-{self._gateway}",
             protocol=aiomqtt.ProtocolVersion.V5,
             will=will,
@@ -189,7 +188,7 @@ class Link:
             properties=properties,
             keepalive=settings.keepalive,
             timeout=max(10, settings.keepalive),
-            tls_context=_tls(settings),
+            tls_context=tls_context(settings.tls),
             max_inflight_messages=settings.in_flight,
         )
 
@@ -207,20 +206,6 @@ class Link:
 
 async def _coroutine(make: Callable[[], Awaitable[None]]) -> None:
     await make()
-
-
-def _password(file: Path | None) -> str | None:
-    return None if file is None else file.read_text(encoding="utf-8").strip()
-
-
-def _tls(settings: MqttSection) -> ssl.SSLContext | None:
-    if settings.tls is None:
-        return None
-    ca_file = settings.tls.ca_file
-    context = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
-    if settings.tls.cert_file is not None:
-        context.load_cert_chain(settings.tls.cert_file, settings.tls.key_file)
-    return context
 
 
 def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:

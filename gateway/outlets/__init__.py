@@ -1,0 +1,1 @@
+"""Second outlets: what the city may have already gets the readings too, beside the city's store."""
