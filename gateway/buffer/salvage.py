@@ -85,7 +85,7 @@ def salvage(damaged: Path, into: Database) -> dict[str, int]:
     copied: dict[str, int] = {}
     source = _Source(damaged)
     try:
-        for table in _TABLES:
+        for table in _TABLES if _has_schema(source) else ():
             copied[table] = _copy_table(source, into, table)
     finally:
         source.close()
@@ -122,6 +122,15 @@ def _copy_table(source: _Source, into: Database, table: str) -> int:
                 "UPDATE tally SET value = 0 WHERE value NOT BETWEEN 0 AND ?", [_LARGEST_TALLY]
             )
     return copied
+
+
+def _has_schema(source: _Source) -> bool:
+    """Whether SQLite can read what tables there are: where it cannot, no query reads anything."""
+    try:
+        return bool(list(source.rows("SELECT 1 FROM sqlite_master LIMIT 1")))
+    except _Damage as damage:
+        # A disk that cannot be read now may be read a little later.
+        return code(damage.__cause__ or damage) == sqlite3.SQLITE_IOERR
 
 
 def _missing(source: _Source, table: str) -> bool:
