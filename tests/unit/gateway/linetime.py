@@ -12,7 +12,7 @@ import contextlib
 import random
 import selectors
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from types import SimpleNamespace
 from typing import Any, TypeVar, cast
 from unittest import mock
@@ -259,7 +259,7 @@ class Street:
         bit_error_rate: float = 0.0,
         latency: Callable[[], float] | None = None,
     ) -> None:
-        section = section or PresenceSection()
+        section = section or PresenceSection.model_validate({})
         self.lampposts: dict[bytes, Lamppost] = {}
         self.posts: dict[bytes, Post] = {}
         self.buses: dict[str, Posts] = {}
@@ -292,7 +292,7 @@ class Street:
         self.polls = 0
 
     @contextlib.asynccontextmanager
-    async def alive(self) -> Any:
+    async def alive(self) -> AsyncGenerator[Street]:
         """With calls, waves and polls of one lamppost after the other, without a pause."""
         for broadcaster in self.broadcasters.values():
             await broadcaster.keys.load()

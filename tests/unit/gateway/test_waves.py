@@ -99,11 +99,6 @@ def test_the_second_pole_tells_the_way_and_light_goes_ahead(way: int) -> None:
 
 
 def test_who_is_fast_has_more_light_ahead_and_it_is_let_go_sooner() -> None:
-    walker, cyclist = street(), street()
-    for road, speed in ((walker, 1.4), (cyclist, 8.0)):
-        for step in range(4):
-            last = road.seen(10 + step, step * 30 / speed)
-        assert last
     slow = Night(street(), 30.0, [Person(-20.0, 1.4)])
     slow.run(120)
     quick = Night(street(), 30.0, [Person(-20.0, 7.0)])
