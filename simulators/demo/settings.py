@@ -55,7 +55,12 @@ def configuration(program: Iterable[str]) -> str:
 
 
 def gateway(
-    data: Path, port: str, broker_port: int, clock: SimClock, lampposts: Iterable[str]
+    data: Path,
+    port: str,
+    broker_port: int,
+    clock: SimClock,
+    lampposts: Iterable[str],
+    root_file: Path | None = None,
 ) -> str:
     """The gateway's configuration file.
 
@@ -65,8 +70,10 @@ def gateway(
         broker_port: of the broker on this machine.
         clock: the street's.
         lampposts: a ``[[lamppost]]`` section each.
+        root_file: root metadata of the release repository; without, no release is checked.
     """
     sections = "\n".join(lampposts)
+    root = f'root_file = "{root_file}"\n' if root_file else ""
     return f"""\
 [gateway]
 id = "{GATEWAY}"
@@ -91,7 +98,7 @@ port = {broker_port}
 keepalive = 5
 
 [updates]
-trial_timeout_s = {4 * CONFIRM_SECONDS}
+{root}trial_timeout_s = {4 * CONFIRM_SECONDS}
 retry_s = 1
 
 [log]

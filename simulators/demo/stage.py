@@ -15,7 +15,12 @@ from simulators.demo.children import Child, Children
 from simulators.demo.citystore import CityStore, query
 from simulators.demo.commands import CommandLine, installed
 from simulators.demo.options import Options
-from simulators.demo.releases import make_releases, release_file
+from simulators.demo.releases import (
+    DEAF_VERSION,
+    SECOND_VERSION,
+    make_releases,
+    release_file,
+)
 from simulators.demo.snapshot import Feed, Mood
 from simulators.demo.track import Track
 from simulators.demo.watch import Watch
@@ -24,6 +29,7 @@ from simulators.street import Street, StreetPlan
 # People walk in machine time, so few fit in an hour that passes in ten seconds; with as many as the
 # pavement takes, quiet hours have somebody too.
 _CROWD = 6.0
+_REPOSITORY = "releases"
 
 
 @dataclass
@@ -138,8 +144,28 @@ async def put_up(options: Options, folder: Path, logs: Path, feed: Feed) -> Asyn
         watching = asyncio.create_task(stage.watch.run(), name="watch")
         stack.push_async_callback(_cancelled, watching)
         await stage.ingest.start()
+        await _publish(stage)
         await stage.gateway.start()
         yield stage
+
+
+async def _publish(stage: Stage) -> None:
+    """Put the night's releases on the city's signed list: the gateway relays nothing else.
+
+    Without deltas: an upload is to be under way long enough for what the script does meanwhile.
+    """
+    await stage.cli.expect(
+        "release",
+        "publish",
+        *(str(stage.release(version)) for version in (SECOND_VERSION, DEAF_VERSION)),
+        "--repository",
+        str(stage.folder / _REPOSITORY),
+        "--keys",
+        str(stage.folder / "keys"),
+        "--deltas",
+        "0",
+        "--json",
+    )
 
 
 def _stage(
@@ -164,6 +190,7 @@ def _stage(
             broker.port,
             street.clock,
             [post.provision.gateway_section(settings.BUS) for post in street.lampposts],
+            folder / _REPOSITORY / "metadata" / "1.root.json",
         )
     )
     cli = CommandLine(
