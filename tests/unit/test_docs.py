@@ -21,7 +21,7 @@ from firmware.build.provision import Made, Way, commands
 from fleet_cli import settings
 from fleet_cli.configuration.document import parse_document
 from fleet_cli.main import build
-from gateway.config import UpdatesSection, load
+from gateway.config import LanSection, UpdatesSection, load
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGES = [
@@ -168,6 +168,8 @@ def test_every_file_shown_is_accepted(page: str, text: str, tmp_path: Path) -> N
         assert configuration.lamppost
     elif "updates" in data:  # of a gateway's file, the one section
         assert UpdatesSection.model_validate(data["updates"]).root_file
+    elif "lan" in data:
+        assert LanSection.model_validate(data["lan"]).reached_under
     elif "lamp" in data:
         assert parse_document(text, page).values
     else:

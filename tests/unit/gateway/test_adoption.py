@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import tomli_w
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway import logs
@@ -361,6 +361,7 @@ lamppost_sections = st.builds(
 )
 
 
+@settings(max_examples=30)
 @given(st.lists(lamppost_sections, max_size=5))
 def test_what_is_written_is_read_again(
     tmp_path_factory: pytest.TempPathFactory, sections: list[LamppostSection]
