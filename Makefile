@@ -12,7 +12,7 @@ READY := $(VENV)/.ready
 STREETS := tests/e2e tests/integration
 export PYTHON
 
-.PHONY: help setup programs demo test lint format pytest bench soak lock clean
+.PHONY: help setup programs demo test lint format pytest bench soak package lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,10 @@ bench: setup ## measure; prints figures, judges nothing
 
 soak: setup ## the long tests: minutes to hours
 	$(BIN)/pytest tests -m soak -s --timeout=0 $(ARGS)
+
+package: $(READY) ## the wheel that a gateway is installed from, in dist/
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	@ls dist/*.whl
 
 lock: $(READY) ## bring .venv to the newest versions pyproject.toml allows, write constraints.txt
 	$(BIN)/python -m pip install --quiet --upgrade --upgrade-strategy eager -e '.[dev]'

@@ -15,6 +15,13 @@ import typer
 from typer import TyperException
 
 from gateway import data_dir, logs, service
+from gateway.cli.backup import backup, restore
+from gateway.cli.buffer import buffer
+from gateway.cli.doctor import doctor
+from gateway.cli.health import health
+from gateway.cli.init import init
+from gateway.cli.install_service import install_service
+from gateway.cli.nodes import nodes
 from gateway.config import Configuration, load
 from gateway.errors import ConfigurationError, GatewayError
 
@@ -35,6 +42,16 @@ def _say_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"{PROGRAM} {service.program_version()}")
         raise typer.Exit
+
+
+app.command("init")(init)
+app.command("install-service")(install_service)
+app.command("doctor")(doctor)
+app.command("health")(health)
+app.command("nodes")(nodes)
+app.command("buffer")(buffer)
+app.command("backup")(backup)
+app.command("restore")(restore)
 
 
 @app.callback()

@@ -19,7 +19,7 @@ from serial.tools import list_ports
 
 from gateway.bus import finding
 from gateway.cabinet import processes
-from gateway.cabinet.findings import Finding, fail, ok, warn
+from gateway.cabinet.findings import Finding, Level, fail, ok, warn
 from gateway.cabinet.processes import Holder
 from gateway.config import BusSection
 from gateway.errors import LinkUnavailable
@@ -87,6 +87,13 @@ def check(name: str, bus: BusSection, gateway: int | None) -> list[Finding]:
     if not os.access(port, os.R_OK | os.W_OK):
         return [*findings, fail(about, f"{port} may not be opened by this user", _permit(port))]
     return [*findings, try_open(about, port, bus.baud, bus.rs485)]
+
+
+def check_new(name: str, port: str, baud: int, rs485: bool) -> Finding:
+    """Whether `port` would do for a new bus `name`."""
+    section = BusSection.model_construct(port=port, baud=baud, rs485=rs485)
+    found = check(name, section, None)
+    return next((one for one in found if one.level is Level.FAIL), found[-1])
 
 
 def try_open(about: str, port: Path, baud: int, rs485: bool) -> Finding:
