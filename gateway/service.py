@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from gateway import data_dir, logs
+from gateway.adoption.unknown import UnknownLampposts
 from gateway.alarms import Alarms
 from gateway.buffer.database import open_checked
 from gateway.buffer.disk import Disk
@@ -131,11 +132,14 @@ async def _serve(
     )
     link = Link(configuration.gateway.id, program_version(), mqtt, clock, drain, log)
     alarms = Alarms(clock, log)
+    unknown = UnknownLampposts(clock, lambda node: node in lampposts)
     buses = {
-        name: Bus(name, section, alarms, None, log.bind(bus=name))
+        name: Bus(name, section, alarms, unknown, log.bind(bus=name))
         for name, section in configuration.bus.items()
     }
     local_broker, lan = _local_network(configuration, clock, log.bind(link="lan"))
+    if lan is not None:
+        lan.on_stranger = lambda node: unknown.seen(node, "lan")
     lines = {name: (bus.line, bus.turns) for name, bus in buses.items()}
     lampposts = _lampposts(configuration, buses, lan, state, log)
 
