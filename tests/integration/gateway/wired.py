@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from pathlib import Path
 
 from gateway.buffer.state import State
@@ -67,44 +67,45 @@ class OnLine:
                         )
 
 
-class Wired:
-    """See the module.
+class GatewaySide:
+    """What a gateway has on `bus`: a port, turns on the line, lampposts.
 
-    Attributes:
-        bus: the line. nodes: on it. on_line: their ends, in the same order. lampposts: as the
-            gateway has them, "up". voice: speaks to all.
+    lampposts: node id, key, key id and address of each; all count as up.
     """
 
-    def __init__(self, bus: Bus, nodes: Sequence[FakeNode], thinks_s: float) -> None:
+    def __init__(self, bus: Bus, lampposts: Iterable[tuple[bytes, bytes, int, int]]) -> None:
         self.bus = bus
+        self.port = Port(Path(bus.open_gateway_port()), bus.baud, False, get())
+        self.line, self.turns = Line(self.port, 0.25), Turns()
+        self.voice = Voice(self.line, self.turns, bus.baud)
+        state = Counters()
+        self.lampposts: list[Lamppost] = []
+        for node, key, key_id, address in lampposts:
+            route = Route([BusChannel(address, self.line, self.turns, 3)])
+            session = Session(node, key, key_id, route, state, get())
+            lamppost = Lamppost(node, f"post {address}", session, get(), "bus0", address)
+            lamppost.heard(0)
+            self.lampposts.append(lamppost)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """With the port open."""
+        task = asyncio.create_task(self.port.run())
+        try:
+            await self.port.opened.wait()
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+class Wired(GatewaySide):
+    """With scripted `nodes` on the bus; `on_line` are their ends, in the same order."""
+
+    def __init__(self, bus: Bus, nodes: Sequence[FakeNode], thinks_s: float) -> None:
+        super().__init__(bus, [(node.id, node.key, KEY_ID, node.address) for node in nodes])
         self.nodes = list(nodes)
         self.on_line = [OnLine(bus, node, thinks_s) for node in nodes]
-        port = Port(Path(bus.open_gateway_port()), bus.baud, False, get())
-        line, turns, state = Line(port, 0.25), Turns(), Counters()
-        self.port = port
-        self.line = line
-        self.turns = turns
-        self.voice = Voice(line, turns, bus.baud)
-        self.lampposts = [
-            Lamppost(
-                node.id,
-                f"post {node.address}",
-                Session(
-                    node.id,
-                    node.key,
-                    KEY_ID,
-                    Route([BusChannel(node.address, line, turns, 3)]),
-                    state,
-                    get(),
-                ),
-                get(lamppost=node.hex),
-                "bus0",
-                node.address,
-            )
-            for node in nodes
-        ]
-        for lamppost in self.lampposts:
-            lamppost.heard(0)
 
 
 @contextlib.asynccontextmanager
@@ -114,11 +115,6 @@ async def wired(
     """`count` lampposts on a line with a bit error rate of `noise`."""
     bus = Bus(baud, noise, seed)
     made = Wired(bus, [FakeNode(address) for address in range(1, count + 1)], thinks_s)
-    running = asyncio.create_task(made.port.run())
-    try:
-        await made.port.opened.wait()
+    async with made.running():
         yield made
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-        bus.close()
+    bus.close()
