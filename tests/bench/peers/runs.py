@@ -15,7 +15,7 @@ from tests.bench.peers.thingsboard import numbers as packs
 
 # An outage of the city's broker, seconds.
 OUTAGE_S = 10.0
-_QUIET_S = 15.0
+QUIET_S = 15.0
 
 
 class Gateway(Protocol):
@@ -95,7 +95,7 @@ def _load(
             _with_fault(city, gateway, source, messages, fault)
         else:
             source.publish(range(messages))
-        heard.wait(messages, _QUIET_S)
+        heard.wait(messages, QUIET_S)
         lost = len(source.acknowledged - heard.seen)
         rate = len(heard.seen) / max(1e-9, heard.last - began)
         repeated = heard.arrived - len(heard.seen)
