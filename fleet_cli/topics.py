@@ -47,6 +47,11 @@ def lamppost(gateway: str, node: str, leaf: str) -> str:
     return f"{PREFIX}/{gateway}/lamppost/{node}/{leaf}"
 
 
+def group_command(gateway: str, group: str) -> str:
+    """Where a gateway hears commands for a group: 1 to 16, or all."""
+    return f"{PREFIX}/{gateway}/group/{group}/command"
+
+
 def release(digest: str) -> str:
     """The topic that retains a signed image; `digest` is its file's SHA-256 in hexadecimal."""
     return f"{PREFIX}/releases/{digest}"

@@ -9,7 +9,8 @@ from rich.text import Text
 
 from fleet_cli import topics
 from fleet_cli.broker import connected, publish
-from fleet_cli.broker.retained import as_bytes, next_message
+from fleet_cli.commands.lamp_answers import answers, show
+from fleet_cli.commands.lamp_groups import Group, command_group, group_target
 from fleet_cli.commands.options import (
     All,
     Gateways,
@@ -17,16 +18,14 @@ from fleet_cli.commands.options import (
     Labels,
     chosen_of,
     explicit_selection,
-    identity,
     seconds,
 )
 from fleet_cli.commands.root import settings_of
 from fleet_cli.configuration.units import parse_percent
 from fleet_cli.errors import EXIT_FAILED, EXIT_OK, EXIT_TIMED_OUT, BadInput
-from fleet_cli.fleet import Fleet, Lamppost, Selection, read_fleet
-from fleet_cli.output import console, plural, print_json, progress_bar, state_text, table
+from fleet_cli.fleet import Selection, read_fleet
+from fleet_cli.output import console, progress_bar
 from fleet_cli.settings import Settings
-from protocol import records
 from protocol.messages import MAX_IDENTIFY_SECONDS, MAX_LAMP_SECONDS
 
 app = typer.Typer(help="Override lamps for a while.", no_args_is_help=True)
@@ -52,6 +51,7 @@ def set_(
     ] = "30min",
     gateway: Gateways = None,
     label: Labels = None,
+    group: Group = None,
     everyone: All = False,
     timeout: Timeout = "30s",
     json: Json = False,
@@ -59,7 +59,8 @@ def set_(
     """Set lamps to a level for a while; then each returns to its program.
 
     A lamppost that is away is not commanded: what it would do when back is
-    no longer what was meant.
+    no longer what was meant. With --group one message goes to each gateway,
+    which dims its lampposts of that group at the same moment.
 
     Exit codes: 0 all did, 1 some were away, 4 some had not answered.
 
@@ -67,15 +68,20 @@ def set_(
     [bold]Examples[/bold]
     lamplighter lamp set high-street-12 --level 80 --for 30min
     lamplighter lamp set --gateway cabinet-7 --level 100 --for 4h
+    lamplighter lamp set --group 3 --gateway cabinet-7 --level 60
     """
     percent = parse_percent(level)
     if percent is None or percent > 100:
         raise BadInput(f"--level {level}: expected 0 to 100 %")
     length = seconds(duration, "--for", 1, MAX_LAMP_SECONDS)
-    wanted = explicit_selection(nodes, gateway, label, everyone)
-    command = {"command": "lamp", "level": percent, "seconds": length}
     limit = seconds(timeout, "--timeout", 0, 86400)
-    return asyncio.run(_command(settings_of(context), wanted, command, length, limit, json))
+    command = {"command": "lamp", "level": percent, "seconds": length}
+    settings = settings_of(context)
+    if group is not None:
+        target = group_target(group, nodes, gateway, label, everyone)
+        return asyncio.run(command_group(settings, target, command, length, limit, json))
+    wanted = explicit_selection(nodes, gateway, label, everyone)
+    return asyncio.run(_command(settings, wanted, command, length, limit, json))
 
 
 @app.command()
@@ -84,6 +90,7 @@ def clear(
     nodes: Who = None,
     gateway: Gateways = None,
     label: Labels = None,
+    group: Group = None,
     everyone: All = False,
     timeout: Timeout = "30s",
     json: Json = False,
@@ -96,10 +103,13 @@ def clear(
     [bold]Example[/bold]
     lamplighter lamp clear --all
     """
-    wanted = explicit_selection(nodes, gateway, label, everyone)
     command: dict[str, Any] = {"command": "lamp", "level": None, "seconds": _CLEAR_VALID_S}
     limit = seconds(timeout, "--timeout", 0, 86400)
     settings = settings_of(context)
+    if group is not None:
+        target = group_target(group, nodes, gateway, label, everyone)
+        return asyncio.run(command_group(settings, target, command, _CLEAR_VALID_S, limit, json))
+    wanted = explicit_selection(nodes, gateway, label, everyone)
     return asyncio.run(_command(settings, wanted, command, _CLEAR_VALID_S, limit, json))
 
 
@@ -154,43 +164,14 @@ async def _command(
                 bar.advance()
         if limit_s and sent:
             with progress_bar("Waiting for answers", len(sent)):
-                done = await _answers(client, fleet, sent, command["level"], limit_s)
+                done = await answers(client, fleet, sent, command["level"], limit_s)
             states.update(dict.fromkeys(done, "done"))
-    _show(chosen, states, json, answered=bool(limit_s))
+    show(chosen, states, json, answered=bool(limit_s))
     if sent and command["command"] == "identify" and not json:
         console().print(Text(_seen(command["seconds"]), style="dim"))
     if len(sent) < len(chosen):
         return EXIT_FAILED
     return EXIT_TIMED_OUT if limit_s and "sent" in states.values() else EXIT_OK
-
-
-async def _answers(
-    client: Any, fleet: Fleet, sent: list[Lamppost], level: int | None, limit_s: int
-) -> set[tuple[str, str]]:
-    """Those that report, within `limit_s`, that they have done it."""
-    waiting, done = {post.key for post in sent}, set[tuple[str, str]]()
-    if level is None:
-        # One that had no override has nothing to end, and nothing new to report.
-        done = {post.key for post in sent if not _overridden(post)}
-    end = asyncio.get_running_loop().time() + limit_s
-    while waiting - done and (left := end - asyncio.get_running_loop().time()) > 0:
-        message = await next_message(client, left)
-        post = fleet.absorb(str(message.topic), as_bytes(message)) if message else None
-        if post and post.key in waiting and _obeys(post, level):
-            done.add(post.key)
-    return done
-
-
-def _overridden(post: Lamppost) -> bool:
-    return post.state.lamp.reason in (
-        records.REASON_OVERRIDE,
-        records.REASONS[records.REASON_OVERRIDE],
-    )
-
-
-def _obeys(post: Lamppost, level: int | None) -> bool:
-    # Its minimum level may hold it above what was asked: the override itself is the answer.
-    return _overridden(post) is (level is not None)
 
 
 def _seen(length_s: int) -> str:
@@ -200,24 +181,3 @@ def _seen(length_s: int) -> str:
         f"the lamp blinks between 100 % and 10 %, once a second, for {length_s} s, "
         "and then goes on as before"
     )
-
-
-def _show(
-    chosen: list[Lamppost], states: dict[tuple[str, str], str], json: bool, *, answered: bool
-) -> None:
-    if json:
-        print_json([{**identity(post), "state": states[post.key]} for post in chosen])
-        return
-    words = {"sent": "sent, no answer yet" if answered else "sent", "done": "done"}
-    rows = [
-        [
-            post.label,
-            post.gateway,
-            state_text(state) if (state := states[post.key]) not in words else words[state],
-        ]
-        for post in chosen
-    ]
-    console().print(table(["lamppost", "gateway", "state"], rows))
-    away = sum(state not in words for state in states.values())
-    if away:
-        console().print(Text(f"{plural(away, 'lamppost')} away and not commanded", style="dim"))

@@ -17,7 +17,7 @@ class FakeGateway:
 
     refuse: nodes that refuse a configuration, with the reason.
     revert: nodes whose trial of a release ends in going back, with the reason.
-    mute: nodes that never answer.
+    mute: nodes that never answer. groups: lamp/groups by node.
     """
 
     def __init__(self, port: int, name: str) -> None:
@@ -28,6 +28,7 @@ class FakeGateway:
         self.refuse: dict[str, str] = {}
         self.revert: dict[str, str] = {}
         self.mute: set[str] = set()
+        self.groups: dict[str, int] = {}
         self.images: dict[str, bytes] = {}
         self.client = Client("127.0.0.1", port, protocol=ProtocolVersion.V5)
         self.client.pending_calls_threshold = 1000
@@ -36,7 +37,12 @@ class FakeGateway:
     async def __aenter__(self) -> Self:
         await self.client.__aenter__()
         base = f"{PREFIX}/{self.name}/lamppost/+"
-        for topic in (f"{base}/desired/#", f"{base}/command", f"{PREFIX}/releases/+"):
+        for topic in (
+            f"{base}/desired/#",
+            f"{base}/command",
+            f"{PREFIX}/releases/+",
+            f"{PREFIX}/{self.name}/group/+/command",
+        ):
             await self.client.subscribe(topic, qos=1)
         self._task = asyncio.create_task(self._serve())
         return self
@@ -101,6 +107,9 @@ class FakeGateway:
             if parts[2] == "releases":
                 self.images[parts[3]] = payload
                 continue
+            if parts[3] == "group":
+                await self._obey_group(parts[4], json.loads(payload))
+                continue
             node, leaf = parts[4], "/".join(parts[5:])
             if not payload or node in self.mute:
                 continue
@@ -112,6 +121,13 @@ class FakeGateway:
                 await self._configure(node, body)
             else:
                 await self._update(node, body)
+
+    async def _obey_group(self, group: str, body: dict[str, Any]) -> None:
+        self.commands.append((f"group {group}", body))
+        for node in self.states:
+            mask = self.groups.get(node, 0)
+            if node not in self.mute and (group == "all" or mask >> (int(group) - 1) & 1):
+                await self._obey(node, body)
 
     async def _obey(self, node: str, body: dict[str, Any]) -> None:
         if body["command"] == "lamp":

@@ -204,6 +204,32 @@ async def test_lamppost_that_is_away_is_not_commanded(
     assert NODES[0] not in [node for node, _ in gateway.commands]
 
 
+async def test_a_group_is_told_in_one_message_and_answers_for_each(
+    lamplighter: Lamplighter, gateway: FakeGateway, tmp_path: Path
+) -> None:
+    file = configuration(tmp_path, "[lamp]\ngroups = [1, 3]\n")
+    arguments = ("-n", NODES[0], "-n", NODES[2], "-y")
+    assert (await lamplighter("config", "push", file, *arguments))[0] == 0
+    gateway.groups = {NODES[0]: 5, NODES[2]: 5}
+    gateway.mute = {NODES[2]}
+    on = ("lamp", "set", "--gateway", "cabinet-7", "--level", "60", "--json")
+    code, out, error = await lamplighter(*on, "--group", "3", "--timeout", "1s")
+    assert code == 4, error
+    assert [post["state"] for post in json.loads(out)] == ["done", "sent"]
+    assert [who for who, _ in gateway.commands] == ["group 3"]
+    assert gateway.commands[0][1]["expires"] > 1_780_000_000
+    gateway.mute = set()
+    code, out, _ = await lamplighter(*on, "--group", "all")
+    assert code == 0
+    assert [post["state"] for post in json.loads(out)] == ["done"] * 3
+    code, out, _ = await lamplighter("lamp", "clear", "--all", "--group", "all", "--json")
+    assert code == 0
+    assert gateway.commands[-1][1]["level"] is None
+    code, out, error = await lamplighter(*on, "--group", "2")
+    assert (code, json.loads(out)) == (0, [])
+    assert "which lampposts are in group 2 is not desired from here" in error
+
+
 async def test_identify_reaches_one_lamppost(
     lamplighter: Lamplighter, gateway: FakeGateway
 ) -> None:
