@@ -39,8 +39,11 @@ class LanLink:
     """Stays connected to the broker on loopback as `user`, for the lampposts `nodes`.
 
     ready: set while there is a connection. on_state(node): called when a lamppost has come or gone;
-    on_stranger(node): a lamppost that is none of ours was seen, or tried to connect. passed_over:
-    replies that nobody waited for; refused: messages that were none of ours, or broken.
+    on_stranger(node): a lamppost that is none of ours was seen, or tried to connect.
+
+    passed_over: replies that nobody waited for; refused: messages that were none of ours, or
+    broken; turned_away: of our own lampposts, those whose credential the broker does not take, and
+    how often.
     """
 
     def __init__(
@@ -61,11 +64,13 @@ class LanLink:
         self.connections = 0
         self.passed_over = 0
         self.refused = 0
+        self.turned_away: dict[bytes, int] = {}
 
     def set_nodes(self, nodes: Iterable[bytes]) -> None:
         """The lampposts are these from now on; what was known of others is forgotten."""
         self._nodes = frozenset(nodes)
         self._on &= self._nodes
+        self.turned_away.clear()
 
     def is_on(self, node: bytes) -> bool:
         """Whether `node` is connected to the broker, and so are we."""
@@ -193,8 +198,15 @@ class LanLink:
 
     def _said_by_broker(self, line: bytes) -> None:
         found = _REFUSED.search(line[:300].decode("utf-8", "replace"))
-        if found is not None:
-            self.on_stranger(bytes.fromhex(found[1]))
+        if found is None:
+            return
+        node = bytes.fromhex(found[1])
+        if node not in self._nodes:
+            self.on_stranger(node)
+            return
+        times = self.turned_away[node] = self.turned_away.get(node, 0) + 1
+        say = self._log.warning if times == 1 else self._log.debug
+        say("lamppost with a wrong credential: give it the network again", lamppost=found[1])
 
 
 class _Waiting:

@@ -235,8 +235,9 @@ async def test_nobody_connects_without_a_credential_and_who_tried_is_told(
         ):
             with pytest.raises(aiomqtt.MqttError):
                 await client.__aenter__()
-        await eventually(lambda: len(strangers) == 2, "told")
-        assert strangers == [bytes.fromhex("a0b1c2d3e4f9"), bytes.fromhex(OURS)]
+        await eventually(lambda: strangers and link.turned_away, "told")
+        assert strangers == [bytes.fromhex("a0b1c2d3e4f9")]
+        assert link.turned_away == {bytes.fromhex(OURS): 1}
 
 
 async def test_a_packet_too_large_ends_the_connection_of_who_sent_it_alone(

@@ -220,3 +220,54 @@ def test_exit_codes_survive_the_one_line(tmp_path: Path) -> None:
 def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_program(["--version"]) == 0
     assert capsys.readouterr().out == f"lamplighter-gateway {program_version()}\n"
+
+
+LAN = '[lan]\naddress = "192.168.4.1"\n'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "address = 1\n",
+            "",
+            "lamppost[0]: expected bus and address together, or neither",
+        ),
+        (
+            'bus = "north"\naddress = 1\n',
+            "",
+            "lamppost[0]: expected a link to it: bus and ",
+        ),
+        ("address = 1\n", "address = 1\nlan = true\n", "lamppost[0].lan = True: expected a [lan] "),
+        (
+            "[[lamppost]]",
+            LAN + "port = 1884\n[[lamppost]]",
+            "lan: expected local_port to be ",
+        ),
+        ("[[lamppost]]", '[lan]\naddress = "0.0.0.0"\n[[lamppost]]', "lan: expected host beside "),
+        ("[[lamppost]]", '[lan]\naddress = "cabinet"\n[[lamppost]]', 'lan.address = "cabinet": '),
+        ("[[lamppost]]", '[lan]\nadress = "1.2.3.4"\n[[lamppost]]', "did you mean address?"),
+        ("[[lamppost]]", LAN + 'local_user = "a0b1c2d3e4f5"\n[[lamppost]]', "that is no node id"),
+        (
+            "[[lamppost]]",
+            LAN + f'ssid = "{"ä" * 17}"\n[[lamppost]]',
+            "expected the name of the Wi-Fi",
+        ),
+        ("[[lamppost]]", LAN + 'passphrase_file = "x"\n[[lamppost]]', "lan: expected ssid beside "),
+        ('"00112233', '"00 12233', "lamppost[0].key = <hidden, 32 characters>: expected 32 "),
+    ],
+)
+def test_what_a_link_needs_is_said(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert old in GOOD
+    assert message in problems(tmp_path, GOOD.replace(old, new))
+
+
+def test_a_gateway_may_have_the_local_network_alone_but_not_no_link(tmp_path: Path) -> None:
+    bus = '[bus.north]\nport = "/dev/ttyAMA0"\n'
+    post = GOOD.replace(bus, "").replace('bus = "north"\naddress = 1', "lan = true")
+    configuration, _ = load(write(tmp_path, post + LAN))
+    assert configuration.bus == {}
+    assert configuration.lan is not None
+    assert configuration.lan.reached_under == "192.168.4.1"
+    text = problems(tmp_path, post.replace("lan = true", 'bus = "north"\naddress = 1'))
+    assert "bus is missing: expected a [bus.<name>] or [lan]; add it" in text

@@ -298,7 +298,10 @@ def test_who_the_broker_refused_is_told() -> None:
         b"",
     ):
         made.take(mosquitto.LOG_TOPIC, line)
-    assert strangers == [OTHER, NODE]
+    assert strangers == [OTHER]
+    assert made.turned_away == {NODE: 1}
+    made.set_nodes([NODE])
+    assert made.turned_away == {}
 
 
 topics = st.text(max_size=80) | st.sampled_from(
