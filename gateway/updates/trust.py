@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from tuf.ngclient import FetcherInterface
 
@@ -17,10 +18,11 @@ from gateway.updates.trusted import NotTrusted, TrustedImage, TrustUnavailable
 
 # For so long metadata is taken as the newest there is, unless something is asked that is not in it.
 _FRESH_S = 60.0
-# Many lampposts ask at once, and each wants a look that began after it asked: they share one.
+# Between two looks, however many lampposts ask.
 _PAUSE_S = 2.0
 # A server that gives a byte now and then must not keep the reason from the city.
 _PATIENCE_S = 120.0
+_T = TypeVar("_T")
 _EXPIRED = "the signed release metadata has expired; at the desk: lamplighter release refresh"
 
 
@@ -63,24 +65,13 @@ class RepositoryTrust:
 
     async def release(self, image_sha256: str) -> TrustedImage:
         """What the current metadata says of the image; see `Trust.release`."""
-        held = self._held()
-        if (
-            held is None
-            or image_sha256 not in held.images
-            or time.monotonic() - self._begun > _FRESH_S
-        ):
-            await self._look()
-            held = self._held()
-        found = None if held is None else held.images.get(image_sha256)
-        if found is not None:
-            # A look that failed does not undo metadata that has been verified and still holds.
-            return found
-        if held is None or self._failure:
-            raise TrustUnavailable(self._failure or _EXPIRED)
-        raise NotTrusted(
-            f"image {image_sha256} is not in the city's signed list of releases; "
-            "at the desk: lamplighter release publish"
-        )
+        found = await self._find(lambda held: held.images.get(image_sha256))
+        if found is None:
+            raise NotTrusted(
+                f"image {image_sha256} is not in the city's signed list of releases; "
+                "at the desk: lamplighter release publish"
+            )
+        return found
 
     async def path_of(self, sha256: str) -> str | None:
         """The target path of the image or delta, None when it is no target.
@@ -88,13 +79,27 @@ class RepositoryTrust:
         Raises:
             TrustUnavailable: nothing can be said now.
         """
+        return await self._find(lambda held: held.paths.get(sha256))
+
+    async def _find(self, of: Callable[[Catalogue], _T | None]) -> _T | None:
+        """What is there of metadata that holds; None only by a look that began after the asking."""
+        asked = time.monotonic()
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                while self._begun < asked:
+                    held = self._held()
+                    found = None if held is None else of(held)
+                    if found is not None and asked - self._begun <= _FRESH_S:
+                        return found
+                    await self._look()
+        except TimeoutError:
+            self._failure = f"release metadata has not come whole within {_PATIENCE_S:.0f} s"
         held = self._held()
-        if held is None or sha256 not in held.paths:
-            await self._look()
-            held = self._held()
-        if held is None:
+        found = None if held is None else of(held)
+        # A look that failed does not undo metadata that has been verified and still holds.
+        if found is None and (held is None or self._failure):
             raise TrustUnavailable(self._failure or _EXPIRED)
-        return held.paths.get(sha256)
+        return found
 
     def _held(self) -> Catalogue | None:
         """What was verified, as long as it holds."""
@@ -109,17 +114,11 @@ class RepositoryTrust:
         return held
 
     async def _look(self) -> None:
-        """Fetch and verify, by a look that begins after this is called."""
-        asked = time.monotonic()
-        try:
-            async with asyncio.timeout(_PATIENCE_S):
-                while self._begun < asked:
-                    if self._looking is None or self._looking.done():
-                        # A task of its own: one update that is withdrawn must not end it for all.
-                        self._looking = asyncio.create_task(self._fetch())
-                    await asyncio.shield(self._looking)
-        except TimeoutError:
-            self._failure = f"release metadata has not come whole within {_PATIENCE_S:.0f} s"
+        """Fetch and verify, or wait for who does already."""
+        if self._looking is None or self._looking.done():
+            # A task of its own: one update that is withdrawn must not end it for all.
+            self._looking = asyncio.create_task(self._fetch())
+        await asyncio.shield(self._looking)
 
     async def _fetch(self) -> None:
         await asyncio.sleep(max(0.0, self._ended + self._pause_s - time.monotonic()))

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import json
 import shutil
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -109,6 +110,24 @@ async def test_a_release_published_after_the_last_look_is_found(
 
 async def test_many_lampposts_share_one_look(gateway: Gateway) -> None:
     await asyncio.gather(*(gateway.trust.release(NEW.digest) for _ in range(50)))
+    assert gateway.served.asked.count("timestamp.json") == 1
+
+
+async def test_who_asks_while_somebody_looks_waits_for_that_look(gateway: Gateway) -> None:
+    looking, go_on = threading.Event(), threading.Event()
+
+    def held_up(name: str, contents: bytes | None) -> bytes | None:
+        looking.set()
+        assert go_on.wait(60)
+        return contents
+
+    gateway.served.meddle = held_up
+    first = asyncio.create_task(gateway.trust.release(NEW.digest))
+    await asyncio.to_thread(looking.wait)
+    second = asyncio.create_task(gateway.trust.release(OLD.digest))
+    await asyncio.sleep(0)
+    go_on.set()
+    assert ((await first).version, (await second).version) == ("1.1.0", "1.0.0")
     assert gateway.served.asked.count("timestamp.json") == 1
 
 
