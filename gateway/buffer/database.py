@@ -44,7 +44,15 @@ def open_checked(path: Path, log: Logger) -> Database:
     try:
         return _open(path, log)
     except sqlite3.Error as error:
-        raise OSError(f"{path}: {error}") from error
+        raise OSError(f"{path}: {error}{_remedy(path)}") from error
+
+
+def _remedy(path: Path) -> str:
+    """What to do about the disk, if it is the disk."""
+    found = os.statvfs(path.parent)
+    if found.f_flag & os.ST_RDONLY:
+        return "; it is on a file system mounted read-only: look at the disk, then mount it anew"
+    return "" if found.f_bavail else "; the disk is full: make room on it"
 
 
 def mark_damaged(path: Path, why: str) -> None:

@@ -34,7 +34,7 @@ _IS_TELEMETRY = f"substr(body, 2, 1) IN ({', '.join(f'''x'{kind:02x}' ''' for ki
 # Telemetry goes at the bound in age, events at this many times that age.
 EVENTS_LIVE = 2
 # Rows of one transaction: what it makes the write-ahead log grow by is bounded with it.
-_MOST_ROWS = 10_000
+_MOST_ROWS = 2000
 _NO_END = 1 << 62
 
 

@@ -13,8 +13,9 @@ from gateway.buffer.tallies import Change
 from gateway.buffer.writer import Writer
 
 # Bounds of one sweep; the next goes on where it stopped.
-_MOST_ROUNDS = 50
-_PAGES_A_ROUND = 500
+_MOST_ROUNDS = 200
+# Few, so that a disk with hardly any room left has enough for the log of it.
+_PAGES_A_ROUND = 100
 
 
 class Sweeper:
@@ -52,7 +53,7 @@ class Sweeper:
         crowded = Dropped()
         if lacking := self._disk.lacking:
             crowded = await self._drop(
-                lambda db, gone: self._drops.for_room(db, lacking - gone.bytes)
+                lambda db, gone: self._drops.for_room(db, lacking - gone.bytes), log_anew=True
             )
         if self._disk.short:
             await self._give_back()
@@ -63,10 +64,17 @@ class Sweeper:
         if self._wear is not None:
             self._wear.close()
 
-    async def _drop(self, run: Callable[[Database, Dropped], Dropped]) -> Dropped:
-        """Call `run` with what it has dropped so far, until there is no more to drop."""
+    async def _drop(
+        self, run: Callable[[Database, Dropped], Dropped], *, log_anew: bool = False
+    ) -> Dropped:
+        """Call `run` with what it has dropped so far, until there is no more to drop.
+
+        log_anew: begin the write-ahead log anew each time, in the room it has already.
+        """
         gone = Dropped()
         for _ in range(_MOST_ROUNDS):
+            if log_anew:
+                await self._writer.submit_alone(_checkpoint)
             step = await self._writer.submit(
                 lambda db, gone=gone: _with_kept(db, run(db, gone)), self._dropped
             )
@@ -83,6 +91,7 @@ class Sweeper:
     async def _give_back(self) -> None:
         """Give unused pages of the file back to the file system, until the disk is not short."""
         for _ in range(_MOST_ROUNDS):
+            await self._writer.submit_alone(_checkpoint)
             unused = await self._writer.submit(_shrink)
             # The file is cut when the write-ahead log, which says so, has been worked in.
             await self._writer.submit_alone(_checkpoint)

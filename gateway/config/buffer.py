@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from gateway.config.base import Section
+
+# A quarter of it, where records begin to be dropped for room, holds the whole write-ahead log.
+_LEAST_FREE = 64_000_000
 
 
 class BufferSection(Section):
@@ -17,7 +20,7 @@ class BufferSection(Section):
     keep_free_bytes: int = Field(
         200_000_000,
         ge=0,
-        description="bytes of its disk that are left free, 0 or more; 0 to fill the disk",
+        description="bytes of its disk that are left free, at least 64000000; 0 to fill the disk",
     )
     outlet_max_bytes: int | None = Field(
         None,
@@ -25,3 +28,10 @@ class BufferSection(Section):
         description="bytes of records kept only for second outlets that lag, 0 or more; "
         "a quarter of max_bytes when left out",
     )
+
+    @field_validator("keep_free_bytes")
+    @classmethod
+    def _enough_to_work_in(cls, value: int) -> int:
+        if 0 < value < _LEAST_FREE:
+            raise ValueError("less than the database needs to make room")
+        return value
