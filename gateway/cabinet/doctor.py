@@ -106,7 +106,7 @@ def _answers(configuration: Configuration, gateway: int | None) -> Iterator[Find
         return
     about = "gateway"
     try:
-        _, document = asking.ask(configuration.metrics.address, "/health")
+        _, document = asking.ask(configuration.metrics.address, "/health", configuration.gateway.id)
         checks = [
             (_GRADES[check["status"]], str(check["name"]), str(check["text"]))
             for check in document["checks"]
@@ -114,7 +114,7 @@ def _answers(configuration: Configuration, gateway: int | None) -> Iterator[Find
     except asking.NotAnswered as error:
         yield fail(about, str(error), "systemctl restart lamplighter-gateway, and look at its log")
         return
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, AttributeError):
         yield fail(about, f"what answers at {configuration.metrics.listen} is no gateway",
                    'set another listen = "..." in [metrics]')  # fmt: skip
         return

@@ -66,7 +66,8 @@ def entries(configuration: Configuration, timeout_s: float = 10.0) -> tuple[list
 
 def _live(configuration: Configuration, timeout_s: float) -> list[Entry]:
     address = configuration.metrics.address
-    status, documents = asking.ask(address, "/lampposts", timeout_s)
+    status, answer = asking.ask(address, "/lampposts", configuration.gateway.id, timeout_s)
+    documents = answer.get("lampposts")
     if status != 200 or not isinstance(documents, list):
         raise asking.NotAnswered(f"{address.url} does not list lampposts")
     sections = {section.id: section for section in configuration.lamppost}

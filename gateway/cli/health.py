@@ -45,13 +45,13 @@ def look(config: Path, timeout_s: float) -> tuple[Grade, str]:
         return Grade.CRITICAL, str(error).splitlines()[0][:_LONGEST]
     if not configuration.metrics.enabled:
         return Grade.CRITICAL, f"{config}: [metrics] enabled = false: nobody can be asked"
-    return ask(configuration.metrics.address, timeout_s)
+    return ask(configuration.metrics.address, configuration.gateway.id, timeout_s)
 
 
-def ask(address: Address, timeout_s: float) -> tuple[Grade, str]:
-    """(how the gateway at `address` is, in one line)."""
+def ask(address: Address, gateway: str, timeout_s: float) -> tuple[Grade, str]:
+    """(how the gateway `gateway` at `address` is, in one line)."""
     try:
-        _, document = asking.ask(address, "/health", timeout_s)
+        _, document = asking.ask(address, "/health", gateway, timeout_s)
     except asking.NotAnswered as error:
         return Grade.CRITICAL, f"{error}; systemctl status lamplighter-gateway"
     try:

@@ -28,7 +28,8 @@ class Poller:
     ours(lamppost): whether this link is the one in use to it at the moment; ready: set while the
     link is there; at_once: visits at the same time, at least 1.
 
-    `visited` counts the visits.
+    `visited` counts the visits; `on_progress` is called with the seconds that may now pass without
+    one.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Poller:
         self._agenda = Agenda()
         self._under_way: set[bytes] = set()
         self.visited = 0
+        self.on_progress: Callable[[float], None] = lambda rests_s: None
         self._longest = [0.0, 0.0]
         self._window_ends = 0.0
         for lamppost in lampposts:
@@ -83,9 +85,11 @@ class Poller:
                     if not self._ready.is_set():
                         await self._without_link()
                     self._wake.clear()
+                    self.on_progress(0.0)
                     found = self._next()
                     if found is None:
                         wait = self._agenda.wait(time.monotonic())
+                        self.on_progress(wait)
                         await happens_within(self._wake, wait)
                         continue
                     lamppost, kind = found

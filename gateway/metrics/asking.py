@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-from typing import Any
+from typing import Any, cast
 
 from gateway.config.metrics import Address
 from gateway.errors import GatewayError
@@ -18,10 +18,12 @@ class NotAnswered(GatewayError):
     """No gateway answers at the address, or not as one does."""
 
 
-def ask(address: Address, path: str, timeout_s: float = TIMEOUT_S) -> tuple[int, Any]:
-    """GET `path` of the gateway at `address`; gives the HTTP status and the JSON in the answer.
+def ask(
+    address: Address, path: str, gateway: str, timeout_s: float = TIMEOUT_S
+) -> tuple[int, dict[str, Any]]:
+    """GET `path` of the gateway with the id `gateway` at `address`.
 
-    Raises NotAnswered.
+    Gives the HTTP status and the JSON object in the answer. Raises NotAnswered.
     """
     connection = http.client.HTTPConnection(address.host, address.port, timeout=timeout_s)
     try:
@@ -36,6 +38,15 @@ def ask(address: Address, path: str, timeout_s: float = TIMEOUT_S) -> tuple[int,
     try:
         if len(body) > _LARGEST:
             raise ValueError(f"over {_LARGEST} bytes")
-        return response.status, json.loads(body)
+        document: Any = json.loads(body)
+        if not isinstance(document, dict) or "gateway" not in document:
+            raise ValueError("no answer of a gateway")
     except (ValueError, RecursionError) as error:
         raise NotAnswered(f"{address.url}{path} is no gateway's: {error}") from error
+    answer = cast("dict[str, Any]", document)
+    if answer["gateway"] != gateway:
+        raise NotAnswered(
+            f"not gateway {gateway} answers at {address.url}, but {str(answer['gateway'])[:50]!r}; "
+            'give each gateway of this machine its own listen = "..." in [metrics]'
+        )
+    return response.status, answer

@@ -172,7 +172,9 @@ class Endpoint:
 
     def _health(self) -> tuple[str, str, bytes]:
         asked = time.monotonic()
-        found = self._ask(lambda: self._judge(asked)) or health.stuck(self._loop_s + _STORAGE_S)
+        found = self._ask(lambda: self._judge(asked)) or health.stuck(
+            self._sources.gateway, self._loop_s + _STORAGE_S
+        )
         critical = found.grade is health.Grade.CRITICAL
         return ("503 Service Unavailable" if critical else "200 OK", _JSON, _json(found.document()))
 
@@ -180,7 +182,8 @@ class Endpoint:
         documents = self._ask(self._documents)
         if documents is None:
             return "503 Service Unavailable", _TEXT, b"the event loop does not answer\n"
-        return "200 OK", _JSON, _json(documents)
+        document = {"gateway": self._sources.gateway, "lampposts": documents}
+        return "200 OK", _JSON, _json(document)
 
     def _ask(self, question: Callable[[], Coroutine[Any, Any, T]]) -> T | None:
         """What the event loop gives; None when it does not turn to it in time."""

@@ -53,10 +53,12 @@ class Health:
     Attributes:
         matters: each, in a fixed order.
         figures: numbers for a graph, by name.
+        gateway: its id.
     """
 
     matters: tuple[Matter, ...]
     figures: dict[str, int]
+    gateway: str = ""
 
     @property
     def grade(self) -> Grade:
@@ -66,6 +68,7 @@ class Health:
     def document(self) -> dict[str, Any]:
         """For `/health`."""
         return {
+            "gateway": self.gateway,
             "status": self.grade.name.lower(),
             "checks": [
                 {"name": matter.name, "status": matter.grade.name.lower(), "text": matter.text}
@@ -107,13 +110,13 @@ def judge(
     }
     if free is not None:
         figures["disk_free_bytes"] = free
-    return Health(tuple(matters), figures)
+    return Health(tuple(matters), figures, sources.gateway)
 
 
-def stuck(waited_s: float) -> Health:
+def stuck(gateway: str, waited_s: float) -> Health:
     """What is to be said when the event loop does not turn to the question at all."""
     text = f"the event loop has not answered in {waited_s:.0f} s"
-    return Health((Matter("loop", Grade.CRITICAL, text),), {})
+    return Health((Matter("loop", Grade.CRITICAL, text),), {}, gateway)
 
 
 def _loop(sources: Sources, lag_s: float) -> Matter:

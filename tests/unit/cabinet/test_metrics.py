@@ -117,7 +117,9 @@ async def test_health_and_lampposts_are_json(street: Street, url: str) -> None:
         check["name"] for check in document["checks"]
     }
     status, text = await fetch(f"{url}/lampposts")
-    assert (status, json.loads(text)[0]["name"]) == (200, "Södra 1")
+    listed = json.loads(text)
+    assert (status, listed["gateway"]) == (200, "cabinet-1")
+    assert listed["lampposts"][0]["name"] == "Södra 1"
 
 
 async def test_a_loop_that_hangs_is_told_of(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
