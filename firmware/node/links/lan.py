@@ -264,6 +264,8 @@ class LanLink:
     async def _care(self, session, now):
         """Look after Wi-Fi, settings, document and state."""
         if not self._is_wanted() or self._changes != self._file.changes:
+            if self.up:  # no will is published of who takes leave
+                session.publish(self._topic, lantopics.offline(), now, True)
             session.end()
             self._move(session, now)
             await asyncio.sleep_ms(_IDLE_MS)  # the port has time to send it

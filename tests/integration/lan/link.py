@@ -60,6 +60,11 @@ class Link:
         assert self._process.stdin is not None
         self._process.stdin.write(b"set\n")
 
+    def leave(self) -> None:
+        """Its local network is turned off."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(b"leave\n")
+
     async def says(self, text: str, since: int = 0, within_s: float = 60) -> int:
         """Wait for a line with `text` after the first `since`; the number of lines up to it."""
         async with asyncio.timeout(within_s), self._news:

@@ -107,6 +107,18 @@ async def test_the_will_is_told_for_a_node_that_dies_and_the_birth_when_it_is_ba
         await asyncio.wait_for(_state(city, False), 30)
 
 
+async def test_a_node_that_is_told_to_leave_says_that_it_is_gone(broker: Broker) -> None:
+    topic = lantopics.topic(NODE, lantopics.STATE)
+    async with aiomqtt.Client("127.0.0.1", broker.port) as city:
+        await city.subscribe(topic, qos=1)
+        async with Link(document(broker.port)) as link:
+            seen = await link.says("up 1")
+            await asyncio.wait_for(_state(city, True), 30)
+            link.leave()
+            await link.says("down off", seen)
+            await asyncio.wait_for(_state(city, False), 30)
+
+
 async def _state(client: aiomqtt.Client, online: bool) -> None:
     async for message in client.messages:
         assert isinstance(message.payload, bytes)

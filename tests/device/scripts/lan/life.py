@@ -3,7 +3,7 @@
 The first line of its input is the network document in hexadecimal. Arguments: "unset" the clock is
 not set until another line comes; "quick" every deadline is a second or so; "flood" it publishes as
 fast as it is allowed to, or "flood=2000" the same until so many are acknowledged; "from=65000" it
-has given this packet id before it begins.
+has given this packet id before it begins. A line "leave": it is not wanted any more.
 """
 
 import asyncio
@@ -56,7 +56,8 @@ async def main():
         mqtt._PING_MS = mqtt._PONG_MS = mqtt._CONNECTED_MS = 1000
         mqtt._ACKNOWLEDGED_MS = mqtt._STUCK_MS = mqtt._WHOLE_MS = 1500
     clock = Watched("unset" not in words)
-    link = rig.link(document, clock=clock)
+    left = []
+    link = rig.link(document, clock=clock, wanted=lambda: not left)
     lamp = rig.Lamp()
     tasks = [asyncio.create_task(lamp.run()), asyncio.create_task(link.run(rig.check_in))]
     for word in words:
@@ -80,6 +81,8 @@ async def main():
             line = sys.stdin.readline()
             if not line:
                 break
+            if line.strip() == "leave":
+                left.append(True)
             clock.is_set = True
     for task in tasks:
         task.cancel()
