@@ -25,6 +25,9 @@ _RECONNECT_FIRST_S = 0.5
 _RECONNECT_MOST_S = 60.0
 # Commands given while the connection is down arrive after it, unless they have expired.
 _SESSION_EXPIRY_S = 3600
+# Bytes of the largest that is meant for a gateway, the list of releases (an image is smaller), and
+# of what comes with it. The broker keeps back what is larger, whoever has published it.
+_LARGEST_PACKET = 1_100_000
 
 # What is cut off sooner than this, such as one of two gateways with the same id, each of which the
 # broker disconnects for the other, has not recovered: it waits longer each time.
@@ -176,6 +179,7 @@ class Link:
         settings = self._settings
         properties = Properties(PacketTypes.CONNECT)
         properties.SessionExpiryInterval = _SESSION_EXPIRY_S
+        properties.MaximumPacketSize = _LARGEST_PACKET
         return VerdictClient(
             settings.host,
             settings.port,

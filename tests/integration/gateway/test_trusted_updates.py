@@ -81,6 +81,15 @@ async def test_what_is_listed_is_installed_and_what_is_not_is_refused(tmp_path: 
         await eventually(lambda: desk.update(two).get("state") == "refused", "refused")
         assert "not in the city's signed list" in desk.update(two)["reason"]
         assert (two.chunks, two.resets) == (0, 0)
+        # Nobody fills a gateway's memory: what is too large for any use stays at the broker.
+        for payload in (b"x" * 1_200_000, b"x" * 1_000_000, b"last"):
+            await town.city.publish(f"cabinet-1/lamppost/{two.hex}/command", payload, False)
+        await eventually(
+            lambda: town.gateway.said("Expecting value"), "the last command is refused"
+        )
+        assert town.gateway.said("1000000 bytes")
+        assert not town.gateway.said("1200000 bytes")
+        assert await town.gateway.stop() == 0
 
 
 async def test_expired_and_meddled_metadata_wait_and_older_metadata_is_never_believed_again(
