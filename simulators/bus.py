@@ -18,6 +18,9 @@ from simulators.noise import BitErrors
 
 Deliver = Callable[[bytes], None]
 
+# What a timer of the event loop may be late by: epoll_wait(2) counts in milliseconds.
+_TIMER_S = 0.002
+
 BITS_PER_BYTE = 10  # 8N1: a start bit, eight data bits, a stop bit
 
 _SPEEDS = {
@@ -79,10 +82,16 @@ class BusPort:
     connected: bool = True
     busy_until: float = 0.0
 
-    def transmit(self, data: bytes) -> None:
-        """Put ``data`` on the line, after what this port still has to say."""
+    def transmit(self, data: bytes, start: float | None = None) -> None:
+        """Put ``data`` on the line, after what this port still has to say.
+
+        Args:
+            data: what to say.
+            start: of the event loop's time, when to begin; now, when it is not given. It may have
+                passed by a little: then the simulation's own computing takes no line time.
+        """
         if data and self.connected:
-            self.bus.transmit(self, data)
+            self.bus.transmit(self, data, start)
 
     def leave(self) -> None:
         """Take the transceiver off the bus."""
@@ -96,15 +105,24 @@ class Bus:
         baud: bits per second that a port has which asks for no other.
         bit_error_rate: chance that a bit on the line is flipped, 0..1.
         seed: of the noise; the same transmissions then suffer the same errors.
+        exact: deliver to the microsecond, by spinning; the event loop's own timers are up to a
+            millisecond late.
 
     Attributes:
         noise: what flips the bits.
+        arrived: of the event loop's time, when what is being delivered had wholly arrived.
 
     Raises:
         ValueError: a bit error rate outside 0..1.
     """
 
-    def __init__(self, baud: int = 115_200, bit_error_rate: float = 0.0, seed: int = 0) -> None:
+    def __init__(
+        self,
+        baud: int = 115_200,
+        bit_error_rate: float = 0.0,
+        seed: int = 0,
+        exact: bool = False,
+    ) -> None:
         self.baud = baud
         self._loop = asyncio.get_running_loop()
         self._random = random.Random(f"bus {seed}")
@@ -116,6 +134,8 @@ class Bus:
         self._collisions = 0
         self._born = self._loop.time()
         self.noise = BitErrors(bit_error_rate, f"noise {seed}")
+        self.arrived = self._born
+        self._early = _TIMER_S if exact else 0.0
         self._gateway: _GatewayPort | None = None
 
     def join(self, deliver: Deliver, baud: int | None = None) -> BusPort:
@@ -152,9 +172,9 @@ class Bus:
             self._gateway = None
         self._ports.clear()
 
-    def transmit(self, port: BusPort, data: bytes) -> None:
+    def transmit(self, port: BusPort, data: bytes, start: float | None = None) -> None:
         """Put ``data`` of ``port`` on the line (:meth:`BusPort.transmit` is the way to do it)."""
-        start = max(self._loop.time(), port.busy_until)
+        start = max(self._loop.time() if start is None else start, port.busy_until)
         end = start + len(data) * BITS_PER_BYTE / port.baud
         port.busy_until = end
         sent = _Transmission(port, start, end, port.baud, data)
@@ -167,9 +187,13 @@ class Bus:
         self._bytes += len(data)
         self._busy += end - max(start, min(end, self._driven_until))
         self._driven_until = max(self._driven_until, end)
-        self._loop.call_at(end, self._arrive, sent)
+        self._loop.call_at(end - self._early, self._arrive, sent)
 
     def _arrive(self, sent: _Transmission) -> None:
+        if self._early and self._loop.time() < sent.end:
+            self._loop.call_soon(self._arrive, sent)
+            return
+        self.arrived = sent.end
         self._on_air.remove(sent)
         data = self.noise(sent.data)
         for port in tuple(self._ports):
