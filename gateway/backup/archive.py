@@ -7,11 +7,13 @@ password files it names. It is made with mode 0600.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
 import os
 import tarfile
+import zlib
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -197,7 +199,7 @@ class Backup:
         except KeyError:
             opened = None
         if opened is None:
-            raise BadBackup(f"it holds no file {name}")
+            raise BadBackup(f"it holds no file {name}, so it is damaged")
         return opened  # type: ignore[return-value]
 
 
@@ -207,7 +209,7 @@ def opened(file: Path) -> Generator[Backup]:
     try:
         with tarfile.open(file, "r:gz") as tar:
             yield Backup(tar)
-    except (tarfile.TarError, EOFError, ValueError) as error:
+    except (tarfile.TarError, EOFError, ValueError, zlib.error, gzip.BadGzipFile) as error:
         raise BadBackup(f"{file}: is no backup of a gateway, or is damaged: {error}") from error
     except BadBackup as error:
         raise BadBackup(f"{file}: {error}") from error

@@ -13,7 +13,7 @@ from typing import Any
 from gateway.buffer import tallies
 from gateway.buffer.database import set_aside
 from gateway.buffer.rows import ROW_OVERHEAD
-from gateway.buffer.schema import Database, newest, text, version
+from gateway.buffer.schema import Database, is_damage, newest, text, version
 from gateway.errors import GatewayError
 from protocol.records import KINDS
 
@@ -104,7 +104,8 @@ def read_only(path: Path) -> Generator[Database]:
             )
         yield database
     except sqlite3.Error as error:
-        raise GatewayError(f"{path}: cannot be read: {error}") from error
+        remedy = "; restart the gateway, which sets it aside" if is_damage(error) else ""
+        raise GatewayError(f"{path}: cannot be read: {error}{remedy}") from error
     finally:
         connection.close()
 
