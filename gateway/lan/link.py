@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import time
 from collections.abc import Callable, Iterable
 
@@ -28,6 +29,9 @@ _TIMEOUT_S = 5.0
 _STABLE_S = 10.0
 # What is read is dealt with at once; a bound all the same, for a broker that pours.
 _MOST_WAITING = 1000
+# An acknowledgement is followed by the next request: the second is not to wait for the peer to say
+# that it has the first, which takes it 40 ms.
+_SOCKET_OPTIONS = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
 # In mosquitto's log, of a client that was shown away. On the lampposts' listener a client id is the
 # name of the user that was tried.
 _REFUSED = re.compile(r"Client (?:lamplighter-)?([0-9a-f]{12}) .*not authori[sz]ed")
@@ -130,6 +134,7 @@ class LanLink:
             keepalive=_KEEPALIVE_S,
             timeout=_TIMEOUT_S,
             max_queued_incoming_messages=_MOST_WAITING,
+            socket_options=_SOCKET_OPTIONS,
         ) as client:
             try:
                 for kind in (lantopics.REPLY, lantopics.STATE):
