@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from protocol import busframe, configuration, envelope, keyring, messages, records, smp
+from protocol import busframe, cbor, configuration, envelope, keyring, messages, records, smp
 from protocol.errors import ProtocolError
 from tests.integration.gateway.fake_multicast import FakeReception
 
@@ -56,6 +56,9 @@ class FakeNode:
     applied: int = 0
     override: tuple[int | None, int] | None = None
     commands: list[tuple[int | None, int]] = field(default_factory=list)
+    groups: int = 0  # lamp/groups
+    why: int = 0
+    near: list[tuple[int, bytes]] = field(default_factory=list)
     identified: list[int] = field(default_factory=list)
     times: list[int] = field(default_factory=list)
     generation: int = 1
@@ -156,7 +159,8 @@ class FakeNode:
             self._group_lowest = counter + 1
             op, group, _, command, body = smp.unpack(inner)
             sealed = True
-        if (group, command) == (smp.GROUP_STREET, messages.MULTICAST):
+        for_all = (messages.MULTICAST, messages.LAMP, messages.PRESENCE)
+        if group == smp.GROUP_STREET and command in for_all:
             with contextlib.suppress(Ignore):
                 self._do(op, group, command, body, sealed)
 
@@ -207,6 +211,8 @@ class FakeNode:
             return {}
         if group == smp.GROUP_SETTINGS and writes:
             return self._configure(body)
+        if group == smp.GROUP_SETTINGS and body.get("name") == "lamp/groups":
+            return {"val": cbor.dumps(self.groups)}
         return {"rc": smp.MGMT_ERR_ENOTSUP}
 
     def _street(
@@ -227,10 +233,20 @@ class FakeNode:
                 for key in [key for key in self.log if key <= acknowledged]:
                     del self.log[key]
             return self._read(epoch, seq, limit)
-        if command == messages.LAMP and writes and sealed:
-            self.override = messages.parse_lamp_request(body)
-            self.commands.append(self.override)
-            return {"l": self.override[0] or 0}
+        if command == messages.LAMP and not writes:
+            level, left = self.override or (None, 0)
+            shown = 55 if level is None else level
+            why = self.why if level is not None else 0
+            return messages.lamp_reply(shown, records.REASON_PROGRAM, shown, why, left)
+        if command == messages.LAMP and sealed:
+            why, groups = messages.parse_lamp_options(body)
+            if messages.in_groups(self.groups, groups):
+                self.override, self.why = messages.parse_lamp_request(body), why
+                self.commands.append(self.override)
+            return {"l": 55}
+        if command == messages.PRESENCE and writes and sealed:
+            self.near.append(messages.parse_presence_request(body))
+            return {"l": 55}
         if command == messages.MULTICAST and self.knows_multicast:
             return self.reception.write(body, sealed) if writes else self.reception.read(body)
         if command == messages.KEYS and writes and sealed:

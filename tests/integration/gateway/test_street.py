@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
 from itertools import groupby
 from pathlib import Path
 
 from gateway.lampposts.visits import WINDOW
-from protocol import configuration, messages, smp
+from protocol import busframe, configuration, messages, smp
 from tests.integration.gateway.fake_node import FakeBus, FakeNode
 from tests.integration.gateway.harness import eventually, street
 
@@ -180,6 +181,32 @@ async def test_commands_are_carried_out_once_and_not_after_they_expire(tmp_path:
         await eventually(lambda: len(node.commands) == 2, "cancelled")
         assert node.commands[1] == (None, 0)
         assert town.gateway.said("expired at")
+
+
+async def test_a_group_hears_one_frame_once_and_who_missed_it_is_told_alone(tmp_path: Path) -> None:
+    bus = FakeBus([FakeNode(address, groups=0b100) for address in (1, 2)] + [FakeNode(3)])
+    now = int(time.time())
+    async with street(tmp_path, bus) as town:
+        await town.gateway.start()
+        keyed = [node.group_keys for node in bus.nodes.values()]
+        await eventually(lambda: all(keyed), "the group key is everywhere")
+        assert keyed[0] == keyed[1] == keyed[2]
+        await eventually(lambda: town.city.status.get("state") == "online", "connected")
+        lamp = {"command": "lamp", "level": 30, "seconds": 600, "expires": now + 3600}
+        bus.nodes[2].group_keys.clear()  # flashed anew, of which nobody knows yet
+        for document in ({**lamp, "expires": now - 10, "level": 99}, lamp, lamp):
+            await town.city.publish("cabinet-1/group/3/command", json.dumps(document), retain=False)
+        await eventually(lambda: all(bus.nodes[number].commands for number in (1, 2)), "both")
+        await eventually(lambda: town.gateway.said("done=2"), "an outcome for both")
+        levels = [[level for level, _ in node.commands] for node in bus.nodes.values()]
+        assert levels == [[30], [30], []]
+        everyone = {**lamp, "level": None, "expires": now + 3601}
+        await town.city.publish("cabinet-1/group/all/command", json.dumps(everyone), retain=False)
+        await eventually(
+            lambda: all(one.commands[-1:] == [(None, 0)] for one in bus.nodes.values())
+        )
+        broadcasts = [control for _, control in bus.frames].count(busframe.BROADCAST)
+        assert broadcasts == 4, "each said twice, the late and the repeated not at all"
 
 
 async def test_a_port_that_vanishes_is_opened_again(tmp_path: Path) -> None:
