@@ -28,7 +28,8 @@ COUNTER_BLOCK = 1024
 # follows. One that lies could use them all up for the others: half of them are kept from it.
 _HIGHEST_FLOOR = envelope.MAX_COUNTER >> 1
 _LOOK_S = 2.0
-_RETRY_S = 30.0
+_RETRY_FIRST_S = 1.0
+_RETRY_MOST_S = 60.0
 # What refuses the key, an older release perhaps, is asked again after this, or when it restarts.
 _REFUSED_S = 3600.0
 
@@ -49,6 +50,7 @@ class GroupKeys:
         # Epoch in which a lamppost was seen to have the key.
         self._has: dict[bytes, int] = {}
         self._not_before: dict[bytes, float] = {}
+        self._failures: dict[bytes, int] = {}  # in a row
 
     async def load(self) -> None:
         """Find the key, or make one. Raises BufferUnavailable."""
@@ -113,9 +115,12 @@ class GroupKeys:
         )
 
     async def _try(self, lamppost: Lamppost) -> None:
-        pause = _RETRY_S
+        failures = self._failures.get(lamppost.node, 0)
+        pause = min(_RETRY_MOST_S, _RETRY_FIRST_S * 2 ** min(failures, 10))
+        self._failures[lamppost.node] = failures + 1
         try:
             await self.install(lamppost)
+            self._failures.pop(lamppost.node, None)
             return
         except NodeRefused as refused:
             if not refused.passing:
