@@ -79,7 +79,6 @@ def _note(rollout: Rollout, target: Target, lamppost: Lamppost, now: int, withdr
     elif release is None and withdrawn:
         _withdraw(target, "withdrawn", now)
     else:
-        target.reason = ""
         _follow(target, lamppost, now, ours)
 
 
@@ -107,6 +106,8 @@ def _follow(target: Target, lamppost: Lamppost, now: int, ours: bool) -> None:
         # Back after a time away: its deadline begins now.
         target.asked = now
     target.state = "queued" if away else "updating" if updating else "asked"
+    # What a gateway waits for, such as release metadata that has expired, the desk may mend.
+    target.reason = update.reason if ours and not away else ""
 
 
 def _overdue(rollout: Rollout, target: Target, lamppost: Lamppost, now: int, alive: int) -> str:
@@ -126,7 +127,10 @@ def _overdue(rollout: Rollout, target: Target, lamppost: Lamppost, now: int, ali
     else:
         # It had begun, and is no longer heard of: a lamppost silent after its reboot has failed.
         where = f"after {target.phase}"
-    return f"no progress for {now - since} s {where}" if now - since > rollout.deadline_s else ""
+    if now - since <= rollout.deadline_s:
+        return ""
+    why = f": {target.reason}" if target.reason else ""
+    return f"no progress for {now - since} s {where}{why}"
 
 
 def _fail(target: Target, lamppost: Lamppost, now: int) -> None:

@@ -86,6 +86,19 @@ def test_deadline_of_one_that_comes_back_begins_anew() -> None:
     assert (found.state, found.asked) == ("asked", 10**6)
 
 
+def test_what_a_gateway_waits_for_is_told_and_is_no_failure_before_the_deadline() -> None:
+    waiting = lamppost(update={"state": "queued", "rollout": "r1", "reason": "list expired"})
+    found = judged(target(asked=20), waiting, now=120)
+    assert (found.state, found.reason) == ("asked", "list expired")
+    assert judged(found, lamppost(update=WAITS[0])).reason == ""
+    assert (
+        judged(target(), lamppost(update={**WAITS[0], "rollout": "r0", "reason": "x"})).reason == ""
+    )
+    found = judged(target(asked=20), waiting, now=121)
+    assert found.state == "failed"
+    assert found.reason == "no progress for 101 s its gateway has not begun: list expired"
+
+
 def test_silence_after_it_had_begun_is_failure_at_the_deadline() -> None:
     begun = {"state": "updating", "phase": "trial", "progress": 1.0, "changed": 20}
     assert judged(target(**begun), lamppost(link="silent"), now=120).state == "updating"
