@@ -97,8 +97,8 @@ def _say_next(config: Path, answers: Answers, warnings: list[str]) -> None:
     typer.echo(f"\nWritten: {config} (gateway {answers.id}). What to do next:")
     steps = [] if _UNIT.exists() else ["sudo lamplighter-gateway install-service"]
     steps += [
+        f"sudo systemctl start {services.SERVICE}",
         f"sudo lamplighter-gateway doctor --config {config}",
-        f"sudo systemctl enable --now {services.SERVICE}",
         "sudo lamplighter-gateway commission",
     ]
     for number, step in enumerate(steps, 1):
