@@ -26,6 +26,8 @@ from protocol.errors import ProtocolError
 _ASKED: Final = 16
 # Answers garbled among these, or doubled, that make two of one who was understood.
 _GARBLED: Final = 4
+# How often another address is asked, to see whether it is the line that garbles.
+_CONTROL: Final = 8
 # Part of the line's time that the search may take, s/s.
 _SHARE: Final = 0.05
 _LOOK_EVERY_S: Final = 1.0
@@ -154,7 +156,7 @@ class Identities:
         for node in found.nodes - {expected}:
             self._show(node, address)
         subject = f"{self._name}/{address}"
-        if found.several:
+        if found.several and not (len(found.nodes) < 2 and await self._is_noisy(address)):
             self.duplicates[address] = frozenset(found.nodes)
             self._alarms.set("bus_duplicate_address", _two(address, found), subject=subject)
         elif found.clean:
@@ -173,6 +175,15 @@ class Identities:
             self.strangers.pop(address, None)
             self._alarms.over("bus_stranger", subject)
         return found
+
+    async def _is_noisy(self, address: int) -> bool:
+        """Whether answers from another address than `address` are garbled too."""
+        others = [other for other in self.expected if other != address]
+        other = others[0] if others else _free_from(address % LAST_ADDRESS + 1, self.expected)
+        if other is None:
+            return False
+        found = await self.ask(other, _CONTROL)
+        return found.garbled + found.doubled >= _CONTROL // 4
 
     async def _search(self) -> float:
         """Ask the next free address; how long that took, s."""

@@ -71,14 +71,11 @@ def run() -> list[Row]:
     full = asyncio.run(_measure(buses=1, count=16, backlog=True, latency=0.0))
     late = asyncio.run(_measure(buses=1, count=16, backlog=True, latency=_LATENCY_S))
     idle = asyncio.run(_measure(buses=1, count=128, backlog=False, latency=0.0))
-    called = asyncio.run(_measure(buses=1, count=128, backlog=False, latency=0.0, presence=True))
     two = asyncio.run(_measure(buses=2, count=128, backlog=False, latency=0.0))
     return [
         *_use(full, 0.0, "no answer latency"),
         *_use(late, _LATENCY_S, f"lampposts think for {_LATENCY_S * 1000:.0f} ms"),
         *_cycle(idle),
-        Row("line", "  with calls for presence between", 128 * called.seconds / called.polls, "s",
-            "as shipped; the calls take a quarter of the line at most"),
         Row("line", "CPU time of a poll, two buses of 128", 1000 * two.cpu / two.polls, "ms",
             f"{two.polls / two.seconds:.0f} polls/s on both, {100 * two.cpu / two.seconds:.0f} % of"
             " a core with the lines as full as they get"),
@@ -109,9 +106,7 @@ def _cycle(taken: Taken) -> list[Row]:
     ]  # fmt: skip
 
 
-async def _measure(
-    *, buses: int, count: int, backlog: bool, latency: float, presence: bool = False
-) -> Taken:
+async def _measure(*, buses: int, count: int, backlog: bool, latency: float) -> Taken:
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as name:
         folder = Path(name)
         lines = [Bus(BAUD, exact=True) for _ in range(buses)]
@@ -119,7 +114,7 @@ async def _measure(
         children = Children(folder)
         config = folder / "gateway.toml"
         config.touch(mode=0o600)
-        config.write_text(_configuration(folder, lines, crowds, presence))
+        config.write_text(_configuration(folder, lines, crowds))
         gateway = children.add(
             "gateway", [sys.executable, "-m", "gateway.main", "run", "--config", str(config)]
         )
@@ -148,12 +143,10 @@ async def _measure(
     )
 
 
-def _configuration(
-    folder: Path, lines: Sequence[Bus], crowds: Sequence[Crowd], presence: bool
-) -> str:
+def _configuration(folder: Path, lines: Sequence[Bus], crowds: Sequence[Crowd]) -> str:
     text = f'[gateway]\nid = "cabinet-1"\ndata_dir = "{folder / "data"}"\n'
     text += f'[mqtt]\nhost = "127.0.0.1"\nport = {free_port()}\n'
-    text += f"[presence]\nenabled = {str(presence).lower()}\n"
+    text += "[presence]\nenabled = false\n"
     for number, (line, crowd) in enumerate(zip(lines, crowds, strict=True)):
         # Free addresses are not asked meanwhile: that takes up to a twentieth of the line.
         text += (

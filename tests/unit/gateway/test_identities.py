@@ -19,6 +19,11 @@ from protocol import busframe, messages, smp
 from simulators.bus import Bus
 from tests.unit.gateway.test_port import happens
 
+@pytest.fixture(autouse=True)
+def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.bus.identities._LOOK_EVERY_S", 0.05)
+
+
 BAUD = 921_600  # the same as at 115200, sooner
 
 
@@ -125,6 +130,17 @@ async def test_two_who_always_talk_at_once_are_two_all_the_same() -> None:
         found = await gateway.identities.look_into(5)
         assert (found.nodes, found.garbled) == (set(), 16)
         assert "their answers garble each other" in board.raised["bus_duplicate_address", "north/5"]
+
+
+async def test_a_line_that_garbles_everybody_makes_nobody_two() -> None:
+    async with bus() as (line, gateway, board):
+        gateway.expect({5: ONE, 6: TWO})
+        for address, node in ((5, ONE), (6, TWO)):
+            Node(line, address, node)
+        line.noise.set_rate(0.0015)
+        found = await gateway.identities.look_into(5)
+        assert found.several
+        assert board.raised == {}
 
 
 async def test_the_alarm_ends_when_one_of_them_has_gone() -> None:
