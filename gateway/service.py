@@ -14,6 +14,7 @@ from gateway.alarms import Alarms
 from gateway.buffer.database import open_checked
 from gateway.buffer.disk import Disk
 from gateway.buffer.groupkeys import GroupKeyStore
+from gateway.buffer.housekeeping import Housekeeping
 from gateway.buffer.records import Position, Records
 from gateway.buffer.state import State
 from gateway.buffer.writer import Writer
@@ -52,9 +53,6 @@ from gateway.uplink.drain import Drain
 from gateway.uplink.link import Link
 from gateway.uplink.presence import Presence
 from gateway.uplink.topics import Topics
-
-_SWEEP_S = 30.0
-_DAY_S = 86_400
 
 
 class DatabaseDamaged(GatewayError):
@@ -184,6 +182,10 @@ async def _serve(
         topics, lampposts, configurations, updates, commands, dimming, images, shelf, presence, log
     )
 
+    housekeeping = Housekeeping(
+        records, configuration.gateway.data_dir / data_dir.DATABASE,
+        configuration.buffer.max_age_days, alarms, log,
+    )  # fmt: skip
     positions = await records.load()
     # What `reconcile` goes by; a row without is of no use.
     facts = await state.facts(lambda known: (known["hash"], known["confirmed"]))
@@ -209,7 +211,7 @@ async def _serve(
             tasks = [
                 group.create_task(coroutine)
                 for coroutine in (
-                    link.run(), updates.run(), news.run(), _sweep(records, configuration, log)
+                    link.run(), updates.run(), news.run(), housekeeping.run()
                 )
             ]  # fmt: skip
             for name, bus in buses.items():
@@ -277,6 +279,7 @@ def _local_network(
     )
     nodes = [section.node for section in configuration.lamppost if section.lan]
     link = LanLink(settings.local_port, settings.local_user, broker.local_password, nodes, log)
+    link.on_flood = broker.shut_out
     return broker, link
 
 
@@ -394,15 +397,3 @@ class _News:
                     await self._updates.reconcile(node)
                 except BufferUnavailable as error:
                     self._lampposts[node].log.debug("facts not saved", why=str(error))
-
-
-async def _sweep(records: Records, configuration: Configuration, log: Logger) -> None:
-    while True:
-        await asyncio.sleep(_SWEEP_S)
-        try:
-            dropped = await records.sweep(configuration.buffer.max_age_days * _DAY_S)
-        except BufferUnavailable as error:
-            log.debug("not swept", why=str(error))
-            continue
-        if any(dropped):
-            log.error("records dropped", **dropped._asdict())

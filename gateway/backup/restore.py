@@ -157,7 +157,10 @@ def _write(
             say(f"{place}: is there already and differs; left as it is")
             return
         place.rename(place.with_name(f"{place.name}.replaced-{time.time_ns()}"))
+    missing = [folder for folder in place.parents if not folder.exists()]
     place.parent.mkdir(parents=True, exist_ok=True)
+    for folder in missing:
+        _own(folder, member.user, member.group)
     partial = place.with_name(place.name + ".partial")
     partial.unlink(missing_ok=True)
     with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:

@@ -35,8 +35,13 @@ class Disk:
         now = time.monotonic()
         if now - self._asked >= _ASK_EVERY_S:
             self._asked = now
-            found = os.statvfs(self._path)
-            self._free = found.f_bavail * found.f_frsize
+            try:
+                found = os.statvfs(self._path)
+            except OSError:
+                # A disk that is away: nothing more is read, and nothing dropped for room on it.
+                self._free = self.keep_free // 2
+            else:
+                self._free = found.f_bavail * found.f_frsize
         return self._free
 
     def ask_again(self) -> None:

@@ -85,7 +85,11 @@ class Housekeeping:
         )
 
     def _look_for_damage(self) -> None:
-        aside = set_aside(self._path)
+        try:
+            aside = set_aside(self._path)
+        except OSError as error:
+            self._log.debug("the data folder cannot be looked at", why=str(error))
+            return
         if not aside:
             self._alarms.over("database_damaged")
             return

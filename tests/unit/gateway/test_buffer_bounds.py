@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import types
 from collections.abc import Sequence
 from pathlib import Path
@@ -81,6 +82,21 @@ async def test_a_short_disk_stops_reading_and_drops_nothing(
         assert buffer.records.full, "until there is somewhat more, so that it does not flutter"
         room.free = KEEP * 12 // 10
         assert not buffer.records.full
+        assert buffer.records.rows == 10
+
+
+async def test_a_disk_that_does_not_answer_is_short_and_drops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dead(path: Path) -> os.statvfs_result:
+        raise OSError(5, "Input/output error")
+
+    async with Buffer(tmp_path / "b.db") as buffer:
+        await buffer.add(10, kinds.AIR)
+        with monkeypatch.context() as patch:
+            patch.setattr("gateway.buffer.disk.os.statvfs", dead)
+            assert buffer.records.full
+            assert not await buffer.records.sweep(YEAR_S)
         assert buffer.records.rows == 10
 
 
