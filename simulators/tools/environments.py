@@ -16,6 +16,8 @@ _INSTALL_SECONDS = 600
 def environment(name: str, requirement: str) -> Path:
     """The Python interpreter of the environment ``name``, which has ``requirement`` installed.
 
+    ``requirement`` may name several packages, with spaces between.
+
     Raises:
         ToolError: it cannot be installed.
     """
@@ -43,7 +45,7 @@ def _install(folder: Path, requirement: str) -> None:
     try:
         venv.create(folder, with_pip=True)
         subprocess.run(
-            [str(_python(folder)), "-m", "pip", "install", "--quiet", requirement],
+            [str(_python(folder)), "-m", "pip", "install", "--quiet", *requirement.split()],
             check=True,
             capture_output=True,
             text=True,

@@ -14,8 +14,13 @@ from functools import partial
 from pathlib import Path
 
 from simulators.tools import ToolError
-from tests.bench.peers.ours import through_ours
-from tests.bench.peers.runs import Outcome, through_bridge, through_thingsboard
+from tests.bench.peers.ours import over_serial, through_ours
+from tests.bench.peers.runs import (
+    Outcome,
+    serial_through_thingsboard,
+    through_bridge,
+    through_thingsboard,
+)
 from tests.bench.rows import Row
 
 ROUNDS = 3
@@ -64,7 +69,23 @@ def run() -> list[Row]:
             ]
             note = f"target: at least {target}"
             rows.append(Row("endtoend", f"this gateway / {name}", ratio, "times", note))
-    return rows
+    return rows + _serial()
+
+
+def _serial() -> list[Row]:
+    ours = _once(lambda folder, records, _: over_serial(folder, records), 30_000, "")
+    rows = [Row("endtoend", "this gateway, serial: rate", ours.rate, "readings/s",
+                "a pseudo-terminal: no line to wait for")]  # fmt: skip
+    try:
+        theirs = _once(lambda folder, lines, _: serial_through_thingsboard(folder, lines), 400, "")
+    except ToolError as why:
+        return [*rows, Row("endtoend", "ThingsBoard gateway, serial", 0, "not had", str(why))]
+    return [
+        *rows,
+        Row("endtoend", "ThingsBoard gateway, serial: rate", theirs.rate, "readings/s"),
+        Row("endtoend", "serial: this gateway / ThingsBoard gateway", ours.rate / theirs.rate,
+            "times"),
+    ]  # fmt: skip
 
 
 def _rate(outcomes: list[Outcome]) -> float:

@@ -25,14 +25,19 @@ def topic(number: int) -> str:
     return f"bench/d{number % DEVICES}/data"
 
 
+def text(number: int) -> str:
+    """What message `number` says."""
+    return f"{number:08d}{_FILL}"
+
+
 def payload(number: int) -> bytes:
     """Message `number`."""
-    return json.dumps({"r": f"{number:08d}{_FILL}"}).encode()
+    return json.dumps({"r": text(number)}).encode()
 
 
-def number_of(text: str) -> int:
-    """The number in a message's text."""
-    return int(text[:8])
+def number_of(said: str) -> int:
+    """The number in what a message says."""
+    return int(said[:8])
 
 
 class City:

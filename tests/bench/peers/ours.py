@@ -35,9 +35,12 @@ def numbers(topic: str, payload: bytes) -> Iterator[int]:
 
 
 class Gateway:
-    """The gateway's process in `folder`, sending to the broker at port `city`."""
+    """The gateway's process in `folder`, sending to the broker at port `city`.
 
-    def __init__(self, folder: Path, city: int) -> None:
+    bus: the serial port its lampposts are at, None for the local network.
+    """
+
+    def __init__(self, folder: Path, city: int, bus: Path | None = None) -> None:
         folder.mkdir(parents=True)
         self.port, local = free_port(), free_port()
         self._file = folder / "gateway.toml"
@@ -46,12 +49,17 @@ class Gateway:
         text = (
             f'[gateway]\nid = "cabinet-1"\ndata_dir = "{self.data}"\n'
             f'[mqtt]\nhost = "127.0.0.1"\nport = {city}\nrequire_ingest = false\nin_flight = 100\n'
-            f'[lan]\naddress = "127.0.0.1"\nport = {self.port}\nlocal_port = {local}\n'
-            "idle_poll_ms = 50\n"
+            + (
+                f'[lan]\naddress = "127.0.0.1"\nport = {self.port}\nlocal_port = {local}\n'
+                if bus is None
+                else f'[bus.bench]\nport = "{bus}"\n'
+            )
+            + "idle_poll_ms = 50\n"
         )
         for node in nodes(load.DEVICES):
+            place = "lan = true" if bus is None else f'bus = "bench"\naddress = {node.address}'
             text += (
-                f'[[lamppost]]\nid = "{node.hex}"\nname = "{node.address}"\nlan = true\n'
+                f'[[lamppost]]\nid = "{node.hex}"\nname = "{node.address}"\n{place}\n'
                 f'key = "{node.key.hex()}"\nkey_id = {KEY_ID}\n'
             )
         self._file.write_text(text, encoding="utf-8")
@@ -59,13 +67,16 @@ class Gateway:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it; returns when it has written its broker's files."""
+        """Start it."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "gateway.main", "run", "--config", str(self._file)],
                 cwd=REPOSITORY, env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
                 stdout=log, stderr=log,
             )  # fmt: skip
+
+    def broker_is_set_up(self) -> None:
+        """Wait until it has written its broker's files."""
         _until((self.data / "lan" / files.PASSWORDS).exists, self._log)
 
     def up(self, lampposts: int) -> None:
@@ -94,6 +105,7 @@ def through_ours(folder: Path, records: int, fault: str = "") -> Outcome:
         gateway = Gateway(folder / "gateway", city.port)
         heard = load.City(city.port, numbers)
         gateway.start()
+        gateway.broker_is_set_up()
         lan = gateway.data / "lan"
         broker = subprocess.Popen(
             [*mosquitto(), "-c", str(lan / files.CONFIGURATION)],
@@ -123,6 +135,33 @@ def through_ours(folder: Path, records: int, fault: str = "") -> Outcome:
             for process in (street, broker):
                 process.kill()
                 process.wait()
+
+
+def over_serial(folder: Path, records: int) -> Outcome:
+    """`records` written by lampposts at a serial port without a line's delays."""
+    city = Broker(folder / "city")
+    with running(city):
+        link = folder / "port"
+        street = subprocess.Popen(
+            [sys.executable, "-m", "tests.bench.peers.serial_street", str(link),
+             str(load.DEVICES)],
+            cwd=REPOSITORY, stdin=subprocess.PIPE,
+        )  # fmt: skip
+        gateway = Gateway(folder / "gateway", city.port, link)
+        heard = load.City(city.port, numbers)
+        try:
+            gateway.start()
+            gateway.up(load.DEVICES)
+            began = time.perf_counter()
+            _write(street, records)
+            heard.wait(records, QUIET_S)
+            rate = len(heard.seen) / max(1e-9, heard.last - began)
+            return Outcome(records, records - len(heard.seen), 0, rate, rss_mb(gateway.pid))
+        finally:
+            heard.close()
+            gateway.kill()
+            street.kill()
+            street.wait()
 
 
 def _with_fault(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import threading
 import time
+import tty
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -78,6 +82,38 @@ def through_thingsboard(folder: Path, messages: int, fault: str = "", *, tuned: 
         finally:
             heard.close()
             gateway.kill()
+
+
+def serial_through_thingsboard(folder: Path, messages: int) -> Outcome:
+    """`messages`, a line each, at a serial port that ThingsBoard's gateway reads, tuned.
+
+    Raises ToolError.
+    """
+    city = Broker(folder / "city")
+    master, slave = pty.openpty()
+    tty.setraw(slave)
+    with running(city):
+        gateway = ThingsBoard(folder / "gateway", city.port, None, os.ttyname(slave), tuned=True)
+        heard = load.City(city.port, packs)
+        try:
+            gateway.start()
+            began = time.perf_counter()
+            writing = threading.Thread(target=_write_lines, args=(master, messages), daemon=True)
+            writing.start()
+            heard.wait(messages, QUIET_S)
+            rate = len(heard.seen) / max(1e-9, heard.last - began)
+            return Outcome(messages, messages - len(heard.seen), 0, rate, rss_mb(gateway.pid))
+        finally:
+            heard.close()
+            gateway.kill()
+            os.close(master)
+            os.close(slave)
+
+
+def _write_lines(port: int, count: int) -> None:
+    for number in range(count):
+        # A pseudo-terminal takes no more than its far side reads.
+        os.write(port, load.text(number).encode() + b"\n")
 
 
 def _load(

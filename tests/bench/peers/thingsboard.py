@@ -18,7 +18,7 @@ from typing import Any
 from simulators.tools.environments import environment
 from tests.bench.peers import load
 
-REQUIREMENT = "thingsboard-gateway==3.8.5"
+REQUIREMENT = "thingsboard-gateway==3.8.5 pyserial==3.5"
 _READY_WITHIN_S = 60.0
 _TUNED: dict[str, Any] = {
     "maxPayloadSizeBytes": 65536,
@@ -70,7 +70,10 @@ class ThingsBoard:
         if tuned:
             main["thingsboard"].update(_TUNED)
         kind = "mqtt" if serial is None else "serial"
-        main["connectors"] = [{"name": "bench", "type": kind, "configuration": "bench.json"}]
+        entry = {"name": "bench", "type": kind, "configuration": "bench.json"}
+        if serial is not None:
+            entry["class"] = "SerialConnector"
+        main["connectors"] = [entry]
         connector = _mqtt(street or 0) if serial is None else _serial(serial)
         (configuration / "bench.json").write_text(json.dumps(connector))
         (configuration / "tb_gateway.json").write_text(json.dumps(main))
@@ -139,7 +142,7 @@ def _mqtt(port: int) -> dict[str, Any]:
 
 def _serial(port: str) -> dict[str, Any]:
     return {
-        "name": "bench", "uplinkQueueSize": 100000,
+        "name": "bench", "logLevel": "INFO", "uplinkQueueSize": 100000,
         "devices": [{
             "name": "d0", "type": "default", "port": port, "baudrate": 115200,
             "converter": "SerialUplinkConverter", "downlink_converter": "SerialDownlinkConverter",
