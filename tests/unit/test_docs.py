@@ -21,7 +21,7 @@ from firmware.build.provision import Made, Way, commands
 from fleet_cli import settings
 from fleet_cli.configuration.document import parse_document
 from fleet_cli.main import build
-from gateway.config import LanSection, UpdatesSection, load
+from gateway.config import LamppostSection, LanSection, PresenceSection, UpdatesSection, load
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGES = [
@@ -168,6 +168,11 @@ def test_every_file_shown_is_accepted(page: str, text: str, tmp_path: Path) -> N
         assert configuration.lamppost
     elif "updates" in data:  # of a gateway's file, the one section
         assert UpdatesSection.model_validate(data["updates"]).root_file
+    elif "lamppost" in data and "presence" in data:
+        assert PresenceSection.model_validate(data["presence"]).ahead
+        who = {"id": "a0b1c2d3e4f5", "name": "a", "bus": "b", "address": 1, "key": "00" * 16}
+        for shown in data["lamppost"]:
+            assert LamppostSection.model_validate({**who, "key_id": 1, **shown}).street
     elif "lan" in data:
         assert LanSection.model_validate(data["lan"]).reached_under
     elif "lamp" in data:
