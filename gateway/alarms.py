@@ -92,9 +92,9 @@ class Alarms:
     async def publish(self, status: Callable[[], Awaitable[None]]) -> None:
         """Have `status` tell of them whenever they change, until cancelled or it raises."""
         while True:
+            await self.changed.wait()
             self.changed.clear()
             await status()
-            await self.changed.wait()
 
     def documents(self) -> list[dict[str, str | int]]:
         """For the status document."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections import Counter
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -42,8 +43,10 @@ from gateway.lan.broker import LocalBroker
 from gateway.lan.channel import LanChannel
 from gateway.lan.link import LanLink
 from gateway.logs import Logger
+from gateway.metrics.sources import Sources
 from gateway.outlets.make import outlets
 from gateway.reported import Reporter
+from gateway.supervision import Supervision, bus_figures
 from gateway.updates.images import Images
 from gateway.updates.manager import Updates
 from gateway.updates.shelf import Shelf
@@ -93,7 +96,7 @@ async def _run(configuration: Configuration) -> None:
         records = _records(configuration, writer, path)
         try:
             keys = GroupKeyStore(writer)
-            await _serve(configuration, records, State(writer), keys, stop, damaged, log)
+            await _serve(configuration, records, writer, State(writer), keys, stop, damaged, log)
         finally:
             records.close()
     finally:
@@ -115,6 +118,7 @@ def _records(configuration: Configuration, writer: Writer, path: Path) -> Record
 async def _serve(
     configuration: Configuration,
     records: Records,
+    writer: Writer,
     state: State,
     group_keys: GroupKeyStore,
     stop: asyncio.Event,
@@ -203,7 +207,23 @@ async def _serve(
         await broadcaster.keys.load()
     link.on_message = inbox.received
     link.on_connected = presence.forget
-    link.publishers = [reporter.run]
+    link.publishers = [reporter.run, lambda: alarms.publish(link.publish_status)]
+    link.alarms = alarms.documents
+    sources = Sources(
+        gateway=configuration.gateway.id,
+        version=program_version(),
+        data_dir=data,
+        buffer=records,
+        max_bytes=configuration.buffer.max_bytes,
+        commits=writer,
+        uplink=link,
+        alarms=alarms,
+        lampposts=lambda: list(lampposts.values()),
+        documents=lambda: [reporter.document(lamppost) for lamppost in lampposts.values()],
+        buses=lambda: {name: bus_figures(bus.port, bus.line) for name, bus in buses.items()},
+        updates=lambda: Counter(updates.describe(node)["state"] for node in lampposts),
+    )
+    supervision = Supervision(lambda: configuration, sources, alarms, clock, log)
     log.info("started", lampposts=len(lampposts), buffered=records.rows)
 
     try:
@@ -211,13 +231,14 @@ async def _serve(
             tasks = [
                 group.create_task(coroutine)
                 for coroutine in (
-                    link.run(), updates.run(), news.run(), housekeeping.run()
+                    link.run(), updates.run(), news.run(), housekeeping.run(), supervision.run()
                 )
             ]  # fmt: skip
             for name, bus in buses.items():
                 mine = [lamppost for lamppost in lampposts.values() if lamppost.bus == name]
                 bus.expect({post.address: post.node for post in mine if post.address is not None})
                 poller = _poller(bus, mine, records, clock, log.bind(bus=name))
+                poller.on_progress = supervision.vitals.part(f"bus {name}").made
                 tasks.append(group.create_task(bus.run()))
                 tasks.append(group.create_task(poller.run()))
                 tasks.append(group.create_task(configurations.run(mine)))
@@ -235,6 +256,7 @@ async def _serve(
                     if any(channel.kind == "lan" for channel in lamppost.session.route.channels)
                 ]
                 poller = _lan_poller(configuration.lan, mine, lan, records, clock, log)
+                poller.on_progress = supervision.vitals.part("lan").made
                 only = [lamppost for lamppost in mine if lamppost.bus is None]
                 tasks += [
                     group.create_task(coroutine)
