@@ -31,8 +31,9 @@ class LamppostSection(Section):
     )
     bus: Name | None = Field(None, description="the name of a [bus.<name>] section")
     address: int | None = Field(None, ge=1, le=247, description="a bus address, 1 to 247")
-    street: Name | None = Field(
-        None, description="a name; lampposts of one street light the way, across buses too"
+    street: Text | None = Field(
+        None,
+        description="a text of 1 to 80 characters; those of one street light the way, whatever bus",
     )
     position_m: float | None = Field(
         None, ge=-1e6, le=1e6, description="metres along the street, -1000000 to 1000000"

@@ -226,8 +226,11 @@ class GroupDimming:
 
     def _tell(self, order: Order) -> None:
         self.done += order.done
-        self.missed += len(order.waiting)
-        names = sorted(self._lampposts[node].name for node in order.waiting)
+        # One that was taken out of the configuration meanwhile has missed nothing.
+        names = sorted(
+            self._lampposts[node].name for node in order.waiting if node in self._lampposts
+        )
+        self.missed += len(names)
         log = self._log.bind(group=order.group or "all", done=order.done, missed=len(names))
         if names:
             log.warning("group command carried out, not by all", lampposts=", ".join(names[:5]))

@@ -49,6 +49,10 @@ class Escort:
         self._single: dict[bytes, asyncio.Task[None]] = {}
         self.sent = 0
 
+    def follow(self, waves: Waves) -> None:
+        """The streets are others now, or light runs along them otherwise."""
+        self._waves = waves
+
     def saw(self, lamppost: Lamppost, sightings: int) -> None:
         """`lamppost` has seen somebody `sightings` times, of which the low 8 bits count.
 
@@ -96,7 +100,9 @@ class Escort:
         await asyncio.gather(*self._single.values(), return_exceptions=True)
 
     def _light(self, light: Light) -> None:
-        lamppost = self._lampposts[light.node]
+        lamppost = self._lampposts.get(light.node)
+        if lamppost is None:
+            return  # taken out meanwhile
         bus, address = lamppost.bus, lamppost.address
         if bus is not None and bus in self._broadcasters and address is not None:
             pending = self._pending[bus]

@@ -125,6 +125,23 @@ async def test_a_key_that_left_with_a_lamppost_opens_nothing_any_more(tmp_path: 
         assert sealed_with(await keys.seal(MESSAGE))[0] == now, "once is enough"
 
 
+async def test_lampposts_that_come_and_go_while_it_runs(tmp_path: Path) -> None:
+    first, second, late = Post(1), Post(2), Post(3)
+    async with store(tmp_path / "b.db") as kept:
+        keys = await keys_of(kept, first, second)
+        for post in (first, second):
+            await keys.install(post.lamppost)
+        before = sealed_with(await keys.seal(MESSAGE))
+        await keys.follow([first.lamppost, second.lamppost, late.lamppost])
+        assert keys.has(first.lamppost), "another one more is no reason for another key"
+        assert sealed_with(await keys.seal(MESSAGE)) == (before[0], before[1] + 1)
+        await keys.follow([first.lamppost, late.lamppost])
+        assert not keys.has(first.lamppost)
+        message = await keys.seal(MESSAGE)
+        assert sealed_with(message)[0] != before[0]
+        assert not second.opens(message)
+
+
 async def test_one_that_only_went_before_it_had_the_key_changes_nothing(tmp_path: Path) -> None:
     async with store(tmp_path / "b.db") as kept:
         keys = await keys_of(kept, Post(1), Post(2))
