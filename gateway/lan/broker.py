@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from protocol.errors import ProtocolError
 # Between two looks at the certificates, machine time; sooner after one that failed.
 _LOOK_S = 6 * 3600.0
 _RETRY_S = 30.0
+# One that was shut out is let in again after so long, machine time: it may have been mended.
+SHUT_OUT_S = 3600.0
 
 
 class LocalBroker:
@@ -49,6 +52,7 @@ class LocalBroker:
         self._trouble = Trouble(log, "local broker not set up")
         self._log = log
         self._again = asyncio.Event()
+        self._shut_out: dict[bytes, float] = {}  # until when, machine time
         self._told = False  # by this process: the one before may have been killed before it did
         self.folder = settings.folder_in(data_dir).absolute()
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -73,7 +77,7 @@ class LocalBroker:
             users={
                 section.id: password(section.node, section.key.get_secret_value())
                 for section in self._lampposts
-                if section.lan
+                if section.lan and section.node not in self._shut_out
             },
             certificate=made.broker_file,
         )
@@ -86,6 +90,11 @@ class LocalBroker:
     def set_lampposts(self, lampposts: Iterable[LamppostSection]) -> None:
         """These may connect from now on, as soon as `run` has come round to it."""
         self._lampposts = tuple(lampposts)
+        self._again.set()
+
+    def shut_out(self, node: bytes) -> None:
+        """Disconnect `node` and refuse it for SHUT_OUT_S, as soon as `run` has come round to it."""
+        self._shut_out[node] = time.monotonic() + SHUT_OUT_S
         self._again.set()
 
     def network_document(self, lamppost: LamppostSection) -> bytes:
@@ -120,7 +129,7 @@ class LocalBroker:
         """Prepare, and again when lampposts change or a certificate nears its end, for ever."""
         while True:
             self._again.clear()
-            wait = _LOOK_S
+            wait = self._let_in_again()
             try:
                 if await asyncio.to_thread(self.prepare):
                     self._log.info("local broker set up", folder=str(self.folder))
@@ -132,6 +141,13 @@ class LocalBroker:
                 self.problem = ""
                 self._trouble.over()
             await happens_within(self._again, wait)
+
+    def _let_in_again(self) -> float:
+        """Forget who has been shut out for long enough; seconds until the next look."""
+        now = time.monotonic()
+        for node in [node for node, until in self._shut_out.items() if until <= now]:
+            del self._shut_out[node]
+        return min([_LOOK_S, *(until - now for until in self._shut_out.values())])
 
     def _names(self) -> list[str]:
         address = str(self._settings.address)

@@ -7,6 +7,7 @@ kept only as far as there are lampposts. The broker lets a lamppost write nothin
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import socket
 import time
@@ -16,6 +17,7 @@ import aiomqtt
 
 from gateway.backoff import FullJitter
 from gateway.errors import LinkUnavailable, NoReply
+from gateway.lan.floods import Floods
 from gateway.lan.mosquitto import LOG_TOPIC
 from gateway.logs import Logger, Trouble
 from protocol import lantopics, smp
@@ -36,14 +38,19 @@ _SOCKET_OPTIONS = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
 # name of the user that was tried.
 _REFUSED = re.compile(r"Client (?:lamplighter-)?([0-9a-f]{12}) .*not authori[sz]ed")
 
-Stranger = Callable[[bytes], None]
+# What aiomqtt has to say of a queue that is full is said once for each message in it.
+_QUIET = logging.getLogger("gateway.lan.mqtt")
+_QUIET.setLevel(logging.CRITICAL)
+
+Told = Callable[[bytes], None]
 
 
 class LanLink:
     """Stays connected to the broker on loopback as `user`, for the lampposts `nodes`.
 
     ready: set while there is a connection. on_state(node): called when a lamppost has come or gone;
-    on_stranger(node): a lamppost that is none of ours was seen, or tried to connect.
+    on_stranger(node): a lamppost that is none of ours was seen, or tried to connect;
+    on_flood(node): one of ours says so much unasked that the others may not be heard.
 
     passed_over: replies that nobody waited for; refused: messages that were none of ours, or
     broken; turned_away: of our own lampposts, those whose credential the broker does not take, and
@@ -63,8 +70,10 @@ class LanLink:
         self._on: set[bytes] = set()
         self._waiting: dict[bytes, _Waiting] = {}
         self.ready = asyncio.Event()
-        self.on_state: Callable[[bytes], None] = lambda _: None
-        self.on_stranger: Stranger = lambda _: None
+        self._floods = Floods()
+        self.on_state: Told = lambda _: None
+        self.on_stranger: Told = lambda _: None
+        self.on_flood: Told = lambda _: None
         self.connections = 0
         self.passed_over = 0
         self.refused = 0
@@ -135,6 +144,7 @@ class LanLink:
             timeout=_TIMEOUT_S,
             max_queued_incoming_messages=_MOST_WAITING,
             socket_options=_SOCKET_OPTIONS,
+            logger=_QUIET,
         ) as client:
             try:
                 for kind in (lantopics.REPLY, lantopics.STATE):
@@ -167,16 +177,30 @@ class LanLink:
             return
         try:
             text, kind = lantopics.parse_topic(topic)
-            node = bytes.fromhex(text)
+        except ProtocolError:
+            self.refused += 1
+            return
+        node = bytes.fromhex(text)
+        if self._wanted(node, kind, data, retained) or node not in self._nodes:
+            return
+        if self._floods.pours(node):
+            self._log.warning("lamppost pours: says too much unasked", lamppost=text)
+            self._state(node, lantopics.offline())
+            self.on_flood(node)
+
+    def _wanted(self, node: bytes, kind: str, data: bytes, retained: bool) -> bool:
+        """Take what `node` said; whether somebody waited for it."""
+        try:
             if kind == lantopics.STATE:
                 self._state(node, data)
             elif kind == lantopics.REPLY and node in self._nodes and not retained:
-                self._reply(node, data)
+                return self._reply(node, data)
             else:
                 self.refused += 1
         except ProtocolError as error:
             self.refused += 1
             self._log.debug("message over the local network refused", why=str(error)[:200])
+        return False
 
     def _state(self, node: bytes, data: bytes) -> None:
         # Nothing in a retained topic: its state was taken away.
@@ -196,10 +220,12 @@ class LanLink:
                 waiting.fail(NoReply("the lamppost has left the local network"))
         self.on_state(node)
 
-    def _reply(self, node: bytes, data: bytes) -> None:
+    def _reply(self, node: bytes, data: bytes) -> bool:
         waiting = self._waiting.get(node)
-        if waiting is None or not waiting.answered_by(data):
-            self.passed_over += 1
+        if waiting is not None and waiting.answered_by(data):
+            return True
+        self.passed_over += 1
+        return False
 
     def _said_by_broker(self, line: bytes) -> None:
         found = _REFUSED.search(line[:300].decode("utf-8", "replace"))

@@ -254,6 +254,28 @@ async def test_a_packet_too_large_ends_the_connection_of_who_sent_it_alone(
         assert link.connections == 1
 
 
+async def test_who_pours_is_shut_out_and_the_others_are_heard_again(broker: OwnBroker) -> None:
+    keeping = asyncio.create_task(broker.setup.run())
+    async with connected(broker.link()) as link, Answering(broker, OTHER):
+        link.on_flood = broker.setup.shut_out
+        await on(link, OTHER)
+        attacker = broker.lamppost(OURS)
+        await attacker.__aenter__()
+        pouring = asyncio.create_task(heard_by(attacker, []))
+        while not pouring.done():
+            with contextlib.suppress(aiomqtt.MqttError):
+                await attacker.publish(topic(OURS, lantopics.REPLY), bytes(900))
+            await asyncio.sleep(0)
+        with pytest.raises(aiomqtt.MqttError):
+            await pouring
+        assert (await channel(link, OTHER, 5, 10).exchange(REQUEST))[0][6] == 9
+        with pytest.raises(aiomqtt.MqttError):
+            await broker.lamppost(OURS).__aenter__()
+        assert (link.connections, broker.starts) == (1, 1)
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+
+
 async def test_who_is_taken_out_is_disconnected_and_who_is_new_let_in_without_a_restart(
     broker: OwnBroker,
 ) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import os
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,8 @@ from hypothesis import strategies as st
 from gateway import files, logs
 from gateway.clock import EARLIEST_PLAUSIBLE
 from gateway.config import LamppostSection, LanSection
-from gateway.lan import certificates, credentials, mosquitto
-from gateway.lan.broker import LocalBroker
+from gateway.lan import certificates, credentials, floods, mosquitto
+from gateway.lan.broker import SHUT_OUT_S, LocalBroker
 from gateway.lan.certificates import SERVER_NAME, CertificateError, ensure
 from gateway.lan.link import LanLink
 from gateway.lan.mosquitto import BrokerError
@@ -345,3 +346,49 @@ def test_whatever_is_sent_nothing_is_raised_and_nothing_kept_of_strangers(
         made.take(topic, payload, retained=retained)
         assert not made.is_on(OTHER)
     assert made.refused + made.passed_over <= len(said)
+
+
+def test_who_pours_is_told_once_and_counts_as_gone_while_others_are_heard() -> None:
+    made = link()
+    pouring: list[bytes] = []
+    made.on_flood = pouring.append
+    made.set_nodes([NODE, OTHER])
+    made.take(on(), lantopics.online("1.0.0", 1, 2))
+    late = smp.pack(smp.OP_READ_RSP, smp.GROUP_OS, 1, smp.OS_ECHO, {})
+    for _ in range(floods.MOST // 2):
+        made.take(lantopics.topic(NODE.hex(), lantopics.REPLY), late)
+        made.take(lantopics.topic(OTHER.hex(), lantopics.REPLY), b"noise")
+    assert made.is_on(NODE)
+    for _ in range(floods.MOST * 10):
+        made.take(on(), b"rubbish")
+    assert pouring == [NODE]
+    assert not made.is_on(NODE)
+
+
+def test_what_is_said_now_and_then_is_no_flood() -> None:
+    machine = [0.0]
+    counting = floods.Floods(lambda: machine[0])
+    for _ in range(10):
+        assert not any(counting.pours(NODE) for _ in range(floods.MOST))
+        machine[0] += floods.WINDOW_S
+    assert sum(counting.pours(NODE) for _ in range(3 * floods.MOST)) == 1
+
+
+def test_who_is_shut_out_has_no_password_until_its_time_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = broker(tmp_path, Clock())
+
+    def users() -> int:
+        made.prepare()
+        return len((made.folder / mosquitto.PASSWORDS).read_text().splitlines())
+
+    assert users() == 2
+    made.shut_out(NODE)
+    assert users() == 1
+    assert 0 < made._let_in_again() <= SHUT_OUT_S
+    assert users() == 1
+    later = time.monotonic() + SHUT_OUT_S
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    assert made._let_in_again() > SHUT_OUT_S
+    assert users() == 2
