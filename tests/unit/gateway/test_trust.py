@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fleet_cli.release.repository import Lifetimes
@@ -437,14 +437,19 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[City, bytes]:
 
 
 @pytest.mark.parametrize("role", ["root", "targets", "snapshot", "timestamp"])
+@pytest.mark.parametrize("examples", [60, pytest.param(5000, marks=pytest.mark.soak)])
 def test_any_other_bytes_are_neither_believed_nor_fatal(
-    whole: tuple[City, bytes], role: str, tmp_path_factory: pytest.TempPathFactory
+    whole: tuple[City, bytes],
+    role: str,
+    examples: int,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     city, root = whole
     files = city.files()
     name = _current(files, role)
     right = files[name]
 
+    @settings(max_examples=examples)
     @given(st.binary(max_size=200) | _damaged(right) | _altered(right))
     @example(b"[" * 50_000)
     @example(b'{"signed":' * 50_000)
