@@ -6,7 +6,7 @@ import os
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from gateway import data_dir
@@ -25,17 +25,12 @@ class Newer(GatewayError):
 def restore(archive: Path, file: Path, say: Callable[[str], None], *, force: bool) -> None:
     """Bring back the gateway in `archive`, its configuration to `file`; `say` is told each step.
 
-    Without `force` nothing that is there is replaced: not another configuration, and no database
-    that has run longer than the one in the backup, holds records, or cannot be read. What is
+    Without `force` nothing that is there is replaced: no file that differs, and no database that
+    has run longer than the one in the backup, holds records, or cannot be read. What is
     replaced stays, named ``<name>.replaced-<ns>``. Raises GatewayError, and OSError.
     """
     with opened(archive) as backup:
         content = _configuration(backup)
-        if file.exists() and file.read_bytes() != content and not force:
-            raise Newer(
-                f"{file}: differs from the configuration in the backup; move it away, name another "
-                "--config, or use --force to replace it"
-            )
         with tempfile.TemporaryDirectory(prefix="lamplighter-restore-") as temporary:
             configuration = _parsed(backup, content, Path(temporary) / file.name)
         folder = configuration.gateway.data_dir
@@ -51,7 +46,10 @@ def restore(archive: Path, file: Path, say: Callable[[str], None], *, force: boo
             backup.database(copy)
             copies.check(copy)
             there = _there(folder / data_dir.DATABASE, backup, force=force)
-            _files(backup, configuration, file, say, force=force)
+            places = list(_places(backup, configuration, file, say))
+            _refuse_others(places, force=force)
+            for place, member, what in places:
+                _write(place, what, member, say)
             for own in (copy, folder / data_dir.LOCK):
                 _own(own, owner.st_uid, owner.st_gid)
             _database(copy, folder / data_dir.DATABASE, there, say)
@@ -111,14 +109,10 @@ def _database(copy: Path, path: Path, there: Path | None, say: Callable[[str], N
     say(f"{path}: restored")
 
 
-def _files(
-    backup: Backup,
-    configuration: Configuration,
-    file: Path,
-    say: Callable[[str], None],
-    *,
-    force: bool,
-) -> None:
+def _places(
+    backup: Backup, configuration: Configuration, file: Path, say: Callable[[str], None]
+) -> Iterator[tuple[Path, Member, bytes]]:
+    """Where each file of the backup goes, and what is in it."""
     folder = configuration.gateway.data_dir
     # Only what the configuration itself names is written outside of the data folder.
     named = {str(path.absolute()): path for path in named_files(configuration)}
@@ -135,9 +129,21 @@ def _files(
                 place = _inside(folder, member.path)
         if place is None:
             say(f"{member.path}: left out, the configuration does not name it")
-            continue
-        ours = force and member.role in ("configuration", "lampposts")
-        _write(place, content, member, say, replace_it=ours)
+        elif place.exists() and folder / data_dir.TRUST in place.parents:
+            # Of signed metadata the older is never taken back.
+            say(f"{place}: is there already, left as it is")
+        else:
+            yield place, member, content
+
+
+def _refuse_others(places: list[tuple[Path, Member, bytes]], *, force: bool) -> None:
+    others = [p for p, _, content in places if p.exists() and p.read_bytes() != content]
+    if others and not force:
+        more = f" (and {len(others) - 1} more)" if len(others) > 1 else ""
+        raise Newer(
+            f"{others[0]}{more}: differs from what is in the backup; move it away, or use --force "
+            "to replace it"
+        )
 
 
 def _inside(folder: Path, path: str) -> Path:
@@ -147,14 +153,9 @@ def _inside(folder: Path, path: str) -> Path:
     return folder.joinpath(*parts)
 
 
-def _write(
-    place: Path, content: bytes, member: Member, say: Callable[[str], None], *, replace_it: bool
-) -> None:
+def _write(place: Path, content: bytes, member: Member, say: Callable[[str], None]) -> None:
     if place.exists():
         if place.read_bytes() == content:
-            return
-        if not replace_it:
-            say(f"{place}: is there already and differs; left as it is")
             return
         place.rename(place.with_name(f"{place.name}.replaced-{time.time_ns()}"))
     missing = [folder for folder in place.parents if not folder.exists()]

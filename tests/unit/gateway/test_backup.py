@@ -219,13 +219,36 @@ async def test_another_configuration_is_replaced_only_by_force_and_kept(cabinet:
     cabinet.back_up()
     changed = cabinet.file.read_text().replace("high-street-12", "low-street-1")
     cabinet.file.write_text(changed)
-    with pytest.raises(Newer, match="differs from the configuration in the backup"):
+    with pytest.raises(Newer, match="differs from what is in the backup"):
         cabinet.restore()
     assert cabinet.file.read_text() == changed
     cabinet.restore(force=True)
     assert "high-street-12" in cabinet.file.read_text()
     kept = list(cabinet.folder.glob("gateway.toml.replaced-*"))
     assert [file.read_text() for file in kept] == [changed]
+
+
+async def test_certificates_made_anew_meanwhile_give_way_but_newer_trust_stays(
+    cabinet: Cabinet,
+) -> None:
+    async with buffer(cabinet.database):
+        pass
+    authority = cabinet.database.parent / "lan" / "authority.pem"
+    authority.parent.mkdir()
+    authority.write_text("believed by the lampposts")
+    trust = cabinet.database.parent / "trust" / "root.json"
+    cabinet.back_up()
+    cabinet.die()
+    # Started on the new card before the backup was brought back.
+    authority.parent.mkdir(parents=True)
+    authority.write_text("new, believed by nobody")
+    trust.parent.mkdir()
+    trust.write_text("newer")
+    with pytest.raises(Newer, match=r"authority.pem: differs"):
+        cabinet.restore()
+    cabinet.restore(force=True)
+    assert authority.read_text() == "believed by the lampposts"
+    assert trust.read_text() == "newer"
 
 
 async def test_a_damaged_database_that_is_there_is_put_aside_by_force(cabinet: Cabinet) -> None:
