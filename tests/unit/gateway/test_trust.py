@@ -437,7 +437,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[City, bytes]:
 
 
 @pytest.mark.parametrize("role", ["root", "targets", "snapshot", "timestamp"])
-@pytest.mark.parametrize("examples", [60, pytest.param(5000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("examples", [60, pytest.param(3000, marks=pytest.mark.soak)])
 def test_any_other_bytes_are_neither_believed_nor_fatal(
     whole: tuple[City, bytes],
     role: str,
