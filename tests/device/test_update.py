@@ -146,6 +146,8 @@ def test_strangers_by_radio_drop_nothing_of_ours_and_write_seldom(
         "the same goes on True",
         "whole True ready",
         "at once after it True",
+        "a chunk between {'off': 768} {'off': 768}",
+        "and yet whole True ready",
     ]
 
 

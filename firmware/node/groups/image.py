@@ -5,7 +5,7 @@ MULTICAST of group 64 comes here as well.
 
 from protocol import smp
 
-from . import Refused, unsupported
+from . import CONSOLE, Refused, unsupported
 
 # Links that anybody in the street may speak on.
 _EVERYBODYS = ("ble", "lan")
@@ -29,7 +29,8 @@ class ImageGroup:
         if request.command == smp.IMAGE_UPLOAD and request.writes:
             # Open to all: only a signed image for this board is ever started.
             ours = request.sealed or request.link not in _EVERYBODYS
-            return await self._manager.upload(request.body, ours)
+            certain = request.sealed or request.link == CONSOLE
+            return await self._manager.upload(request.body, ours, certain)
         if request.command == smp.IMAGE_ERASE and request.writes:
             request.require_presence()
             return await self._manager.erase()

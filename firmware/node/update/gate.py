@@ -13,9 +13,14 @@ _LONGEST_MS = 600_000
 
 
 class Gate:
-    """Asked by the update manager; nothing of it outlives a restart."""
+    """Asked by the update manager; nothing of it outlives a restart.
+
+    certain: whoever sends the upload under way is known, by a seal or the console: nobody else's
+    chunks belong to it.
+    """
 
     def __init__(self):
+        self.certain = False
         self._ours = False
         self._moved = 0  # ticks of the newest piece of the transfer under way
         self._begun = 0  # ticks of the newest stranger's
@@ -32,6 +37,7 @@ class Gate:
 
     def begun(self, ours: bool) -> None:
         """A transfer begins."""
+        self.certain = False
         self._ours = ours
         self.moved()
         if not ours:

@@ -83,16 +83,17 @@ class UpdateManager:
             return messages.UPDATE_IDLE
         return messages.UPDATE_CONFIRMED if other["proven"] else messages.UPDATE_READY
 
-    async def upload(self, body: dict, ours: bool = True) -> dict:
+    async def upload(self, body: dict, ours: bool = True, certain: bool = False) -> dict:
         """Image upload: {"off", "data", and at off 0 "len", optional "sha", "image", "upgrade"}.
 
-        ours: it came sealed, or by a link that is not in everybody's reach; see `Gate`.
+        ours: it came sealed, or by a link that is not in everybody's reach; certain: sealed, or by
+        the console; see `Gate`.
 
         Answers {"off": bytes that are here}, with "match": True once the image is verified and in
         the idle slot; or {"err": ...} when it is not taken (`code` and `reason` say why).
         """
         async with self.lock:
-            return await self.guarded(self._take(body, ours), self._upload)
+            return await self.guarded(self._take(body, ours, certain), self._upload)
 
     def reception(self):
         """What takes an image that comes by multicast; its code is loaded at the first call."""
@@ -218,7 +219,7 @@ class UpdateManager:
         self._installed = 0
         self.taken = 0
 
-    async def _take(self, body: dict, ours: bool) -> dict:
+    async def _take(self, body: dict, ours: bool, certain: bool) -> dict:
         offset = body.get("off")
         data = body.get("data", b"")
         if not isinstance(offset, int) or offset < 0:
@@ -230,7 +231,8 @@ class UpdateManager:
             answer = await self._begin(body, data, ours)
             if answer is not None:
                 return answer
-        if offset != upload.offset or not upload.active:
+            self.gate.certain = self.gate.certain or certain
+        if offset != upload.offset or not upload.active or self.gate.certain and not certain:
             # A repeated or lost chunk, or a begin that resumes: say where to go on.
             if not upload.active and data and offset + len(data) == self._installed:
                 return {"off": self._installed, "match": True}

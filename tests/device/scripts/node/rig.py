@@ -79,9 +79,10 @@ class FakeManager:
         self.calls.append(("set_state", image_hash, confirm))
         return {"images": []}
 
-    async def upload(self, body, ours):
+    async def upload(self, body, ours, certain):
         self.calls.append(("upload", body.get("off")))
         self.ours = ours
+        self.certain = certain
         return {"off": 0}
 
     async def erase(self):

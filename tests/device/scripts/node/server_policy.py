@@ -248,8 +248,9 @@ def test_an_upload_is_a_strangers_only_by_radio_and_without_a_seal():
     for link, ours in (("console", True), ("bus", True), ("ble", False), ("lan", False)):
         rig.body(WRITE, smp.GROUP_IMAGE, smp.IMAGE_UPLOAD, chunk, link)
         assert rig.manager.ours is ours, link
+        assert rig.manager.certain is (link == "console"), link
         rig.sealed(100 + len(rig.manager.calls), WRITE, smp.GROUP_IMAGE, 1, chunk, link=link)
-        assert rig.manager.ours is True, link
+        assert rig.manager.ours is rig.manager.certain is True, link
 
 
 def test_replay_is_refused_across_restarts_and_the_loss_of_either_copy():

@@ -63,3 +63,18 @@ for at in range(0, len(image), 256):
     answer = run(manager.upload(body, False))
 tell("whole", answer["match"], state())
 tell("at once after it", begin(other, False))
+
+# Chunks of a stranger's, where the next of a sealed upload belongs: none is in it.
+run(manager.erase())
+
+
+def piece(at, data, certain):
+    body = {"off": at, "data": data, "len": len(image), "sha": sha}
+    return run(manager.upload(body, certain, certain))
+
+
+for at in range(0, len(image), 256):
+    answer = piece(at, image[at : at + 256], True)
+    if at == 512:
+        tell("a chunk between", piece(768, bytes(256), False), piece(0, image[:256], False))
+tell("and yet whole", answer["match"], state())
