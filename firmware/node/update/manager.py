@@ -232,7 +232,7 @@ class UpdateManager:
             if answer is not None:
                 return answer
             self.gate.certain = self.gate.certain or certain
-        if offset != upload.offset or not upload.active or self.gate.certain and not certain:
+        if offset != upload.offset or not upload.active or (self.gate.certain and not certain):
             # A repeated or lost chunk, or a begin that resumes: say where to go on.
             if not upload.active and data and offset + len(data) == self._installed:
                 return {"off": self._installed, "match": True}
