@@ -168,7 +168,7 @@ class Visits:
 
     def _paused(self) -> bool:
         if self._records.full:
-            self._full.failed(bytes=self._records.bytes)
+            self._full.failed(bytes=self._records.bytes, bound=self._records.why_full)
             return True
         self._full.over()
         return time.monotonic() < self._retry_commits_at

@@ -15,7 +15,7 @@ from prometheus_client.core import (
 from gateway.metrics.sources import BusFigures, Sources
 
 PREFIX = "lamplighter_"
-# Durable counters by name, with what is said of each; `dropped` is by reason.
+# Durable counters by name, with what is said of each.
 _RECORDS = {
     "added": "Records read from lampposts and committed.",
     "sent": "Records that the broker acknowledged.",
@@ -23,9 +23,17 @@ _RECORDS = {
     "repeated": "Records that a lamppost sent again.",
     "missed": "Records that a lamppost no longer had when it was asked.",
 }
-_DROPPED = "dropped"
-# Names of the part of one drop counter: `dropped`, or `dropped_<reason>`.
-_BY_AGE = "age"
+# One counter by reason: `dropped_<reason>`.
+_DROPPED = "dropped_"
+# Durable counters that are named for the storage.
+_STORAGE = {
+    "events_dropped": ("records_events_dropped", "Records given up that were no telemetry."),
+    "running_s": ("running_seconds", "Time this gateway has run, over all starts."),
+    "written_bytes": (
+        "storage_written_bytes", "Bytes that commits and checkpoints wrote, over all starts.",
+    ),
+    "salvages": ("storage_salvages", "Damaged databases that were replaced."),
+}  # fmt: skip
 _BUS = {
     "requests": "Requests put on the line.",
     "timeouts": "Requests that nobody answered in time.",
@@ -61,11 +69,12 @@ def _storage(sources: Sources, tallies: Mapping[str, int] | None) -> Iterable[Me
             if name in tallies:
                 yield _counter(f"records_{name}", text, tallies[name])
         yield _dropped(tallies)
-        if "running_s" in tallies:
-            yield _counter(
-                "running_seconds", "Time this gateway has run, over all starts.",
-                tallies["running_s"],
-            )  # fmt: skip
+        for name, (metric, text) in _STORAGE.items():
+            if name in tallies:
+                yield _counter(metric, text, tallies[name])
+        if "kept_bytes" in tallies:
+            text = "What waits only for second outlets, beside the bound."
+            yield _gauge("buffer_outlet_bytes", text, tallies["kept_bytes"])
     buffer = sources.buffer
     yield _gauge("buffer_records", "Records kept until the broker has them.", buffer.rows)
     yield _gauge("buffer_bytes", "What these count for within the bound.", buffer.bytes)
@@ -82,9 +91,8 @@ def _dropped(tallies: Mapping[str, int]) -> Metric:
         PREFIX + "records_dropped", "Records given up, by reason.", labels=["reason"]
     )
     for name, value in tallies.items():
-        if name == _DROPPED or name.startswith(f"{_DROPPED}_"):
-            reason = name.removeprefix(_DROPPED).removeprefix("_") or _BY_AGE
-            metric.add_metric([reason], value)
+        if name.startswith(_DROPPED):
+            metric.add_metric([name.removeprefix(_DROPPED)], value)
     return metric
 
 

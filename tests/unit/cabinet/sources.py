@@ -30,8 +30,9 @@ class Buffer:
     full: bool = False
     tallies: dict[str, int] = field(
         default_factory=lambda: {
-            "added": 100, "sent": 90, "rejected": 1, "dropped": 2, "dropped_space": 3,
-            "repeated": 4, "missed": 5, "running_s": 3600,
+            "added": 100, "sent": 90, "rejected": 1, "dropped_age": 2, "dropped_disk": 3,
+            "repeated": 4, "missed": 5, "running_s": 3600, "events_dropped": 1,
+            "written_bytes": 80_000, "salvages": 1, "kept_bytes": 600,
         }
     )  # fmt: skip
     broken: bool = False
