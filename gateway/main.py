@@ -7,6 +7,7 @@ wrong is said in one line a problem, usage too: what reads a log of this service
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -98,8 +99,10 @@ def run(
     """Collect from the lampposts until stopped by SIGTERM or SIGINT."""
     configuration = _load(config)
     logs.set_up(configuration.log.level, configuration.log.format)
+    # What systemd's watchdog kills says where it hung.
+    faulthandler.enable(sys.__stderr__ or sys.stderr)
     try:
-        asyncio.run(service.run(configuration))
+        asyncio.run(service.run(configuration, config))
     except (GatewayError, OSError) as error:
         _fail(error)
     except BaseExceptionGroup as errors:

@@ -95,6 +95,23 @@ class Difference:
     def __bool__(self) -> bool:
         return self != Difference()
 
+    def places(self) -> list[str]:
+        """What differs, by its place in the file: ``mqtt``, ``bus.north``, ``lamppost.<id>``."""
+        buses = (*self.buses_added, *self.buses_removed, *self.buses_changed)
+        posts = (
+            *(section.id for section in self.lampposts_added),
+            *self.lampposts_removed,
+            *self.lampposts_changed,
+        )
+        return [
+            *self.restart,
+            *(f"bus.{name}" for name in buses),
+            *(f"lamppost.{node}" for node in posts),
+            *(name for name in ("lan", "ble") if getattr(self, name)),
+            *(["mqtt"] if self.uplink else []),
+            *self.sections,
+        ]
+
     def lines(self) -> list[str]:
         """What changes, one a line, for the log. No values: there are keys among them."""
         said = [f"{key}: takes effect at the next start" for key in self.restart]

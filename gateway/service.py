@@ -45,6 +45,8 @@ from gateway.lan.link import LanLink
 from gateway.logs import Logger
 from gateway.metrics.sources import Sources
 from gateway.outlets.make import outlets
+from gateway.reload import Difference
+from gateway.reloading import Reloads
 from gateway.reported import Reporter
 from gateway.supervision import Supervision, bus_figures
 from gateway.updates.images import Images
@@ -70,13 +72,16 @@ def program_version() -> str:
         return "0"
 
 
-async def run(configuration: Configuration) -> None:
-    """Run until SIGTERM or SIGINT. Raises OSError and GatewayError when it cannot go on."""
+async def run(configuration: Configuration, file: Path) -> None:
+    """Run until SIGTERM or SIGINT; on SIGHUP read `file`, which it is of, again.
+
+    Raises OSError and GatewayError when it cannot go on.
+    """
     with data_dir.held(configuration.gateway.data_dir, configuration.gateway.id):
-        await _run(configuration)
+        await _run(configuration, file)
 
 
-async def _run(configuration: Configuration) -> None:
+async def _run(configuration: Configuration, file: Path) -> None:
     log = logs.get()
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
@@ -96,13 +101,15 @@ async def _run(configuration: Configuration) -> None:
         records = _records(configuration, writer, path)
         try:
             keys = GroupKeyStore(writer)
-            await _serve(configuration, records, writer, State(writer), keys, stop, damaged, log)
+            await _serve(
+                configuration, file, records, writer, State(writer), keys, stop, damaged, log
+            )
         finally:
             records.close()
     finally:
         writer.close()
         damaged.cancel()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.remove_signal_handler(number)
     log.info("stopped")
 
@@ -117,6 +124,7 @@ def _records(configuration: Configuration, writer: Writer, path: Path) -> Record
 
 async def _serve(
     configuration: Configuration,
+    file: Path,
     records: Records,
     writer: Writer,
     state: State,
@@ -223,7 +231,11 @@ async def _serve(
         buses=lambda: {name: bus_figures(bus.port, bus.line) for name, bus in buses.items()},
         updates=lambda: Counter(updates.describe(node)["state"] for node in lampposts),
     )
-    supervision = Supervision(lambda: configuration, sources, alarms, clock, log)
+    supervision = Supervision(lambda: reloads.configuration, sources, alarms, clock, log)
+    reloads = Reloads(
+        file, configuration, _apply, supervision.notifier, supervision.status, alarms, log
+    )
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloads.asked.set)
     log.info("started", lampposts=len(lampposts), buffered=records.rows)
 
     try:
@@ -231,7 +243,8 @@ async def _serve(
             tasks = [
                 group.create_task(coroutine)
                 for coroutine in (
-                    link.run(), updates.run(), news.run(), housekeeping.run(), supervision.run()
+                    link.run(), updates.run(), news.run(), housekeeping.run(),
+                    supervision.run(), reloads.run(),
                 )
             ]  # fmt: skip
             for name, bus in buses.items():
@@ -277,6 +290,13 @@ async def _serve(
         await commands.close()
         await dimming.close()
         await escort.close()
+
+
+async def _apply(changes: Difference, fresh: Configuration) -> list[str]:
+    """Take over what can be while everything runs; gives what waits for the next start."""
+    if "log" in changes.sections:
+        logs.set_up(fresh.log.level, fresh.log.format)
+    return [key for key in changes.places() if key != "log"]
 
 
 def _group_keys(

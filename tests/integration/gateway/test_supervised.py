@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,16 @@ async def test_systemd_and_monitoring_are_told(tmp_path: Path) -> None:
         assert f"in use by the running gateway (process {made.gateway.pid})" in serial[0].found
         assert ok("gateway", "says that all is well") in found or checks["disk"]["status"] != "ok"
         await eventually(lambda: "alarms" in made.city.status, "alarms in the status")
+
+        text = made.gateway.config.read_text().replace('level = "debug"', 'level = "info"')
+        made.gateway.config.write_text(text.replace("reply_timeout_ms = 200", "baud = 9600"))
+        os.kill(made.gateway.pid, signal.SIGHUP)
+        await eventually(lambda: has_heard("RELOADING=1"), "reloading")
+        await eventually(lambda: has_heard("READY=1") and heard.count("READY=1") == 2, "reloaded")
+        assert made.gateway.said("log: changed")
+        assert made.gateway.said("keys=bus.bus0")
+        assert states(address) == ["up", "up"]
+
         assert await made.gateway.stop() == 0
         assert has_heard("STOPPING=1")
         assert not any("no progress" in line for line in heard)

@@ -126,7 +126,9 @@ def test_every_section_is_somebodys() -> None:
     before = Configuration.model_validate(data)
     for name in Configuration.model_fields:
         after = before.model_copy(update={name: _other(getattr(before, name))})
-        assert difference(before, after).lines(), name
+        found = difference(before, after)
+        assert found.lines(), name
+        assert {key.partition(".")[0] for key in found.places()} == {name}
 
 
 def _other(value: Any) -> Any:
