@@ -46,6 +46,10 @@ class Adapter(Protocol):
         """Switch it off and on again."""
         ...
 
+    async def close(self) -> None:
+        """Give back what it holds; `prepare` takes it again."""
+        ...
+
 
 OpenAdapter = Callable[[str], Adapter]
 """Gives the adapter of that name; it need not be there yet."""

@@ -89,6 +89,12 @@ class BluezAdapter:
             if not await self._reset():
                 raise BleakError(f"{self.name} cannot be switched off and on: {error}") from error
 
+    async def close(self) -> None:
+        """Leave D-Bus."""
+        bus, self._bus = self._bus, None
+        if bus is not None:
+            bus.disconnect()
+
     async def _reset(self) -> bool:
         # Not at the top: it is large, and hardly ever needed.
         from bluetooth_auto_recovery import recover_adapter

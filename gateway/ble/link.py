@@ -26,10 +26,16 @@ class BleLink:
     visit now, as its adverts show: it has come back or restarted.
     """
 
-    def __init__(self, settings: BleSection, open_adapter: OpenAdapter, log: Logger) -> None:
+    def __init__(
+        self,
+        settings: BleSection,
+        open_adapter: OpenAdapter,
+        log: Logger,
+        machine_time: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.ready = asyncio.Event()
-        self._log = log
-        self._listener = Listener(time.monotonic)
+        self._now = machine_time
+        self._listener = Listener(machine_time)
         self._queue = Queue(dict.fromkeys(settings.adapters, settings.connections))
         self._radios = {
             name: Radio(
@@ -60,7 +66,7 @@ class BleLink:
         address: the Bluetooth address it has, None to find it by its node id and name.
         """
         listened = self._listener.add(node, key, address)
-        channel = BleChannel(node, listened, self._radios, self._queue, log)
+        channel = BleChannel(node, listened, self._radios, self._queue, log, self._now)
         self._listened[node] = listened
         self._channels[node] = channel
         return channel
@@ -81,14 +87,15 @@ class BleLink:
 
     def strangers(self) -> list[Stranger]:
         """Lampposts nearby that are not this gateway's, the strongest first; not to be trusted."""
-        return self._listener.strangers.heard_within(_NEARBY_S, time.monotonic())
+        return self._listener.strangers.heard_within(_NEARBY_S, self._now())
 
     def stranger(self, address: str, log: Logger) -> BleChannel | None:
         """A channel to one of `strangers`, to ask who it is; None when it is not heard."""
         found = self._listener.strangers.get(address)
         if found is None:
             return None
-        return BleChannel(address.encode(), found, self._radios, self._queue, log)
+        key = found.address.encode()
+        return BleChannel(key, found, self._radios, self._queue, log, self._now)
 
     def alarms(self) -> list[str]:
         """What is wrong with the adapters, in words; [] when all is well."""
@@ -133,6 +140,8 @@ class BleLink:
                     group.create_task(radio.run())
         finally:
             await self._queue.close()
+            for radio in self._radios.values():
+                await radio.adapter.close()
 
     def _changed(self) -> None:
         if any(radio.up for radio in self._radios.values()):

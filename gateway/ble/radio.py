@@ -35,7 +35,7 @@ _LEAST_SCAN_S: Final = 30.0
 _CHECK_S: Final = 5.0
 _RETRY_FIRST_S: Final = 1.0
 _RETRY_MOST_S: Final = 60.0
-_CONNECT_S: Final = 15.0
+_CONNECT_S: Final = 10.0
 # Scans that BlueZ is too busy for in a row; after it was killed it takes some.
 _BUSY_MOST: Final = 6
 # Connections that fail in a row, whoever they are to: then it is the adapter.
@@ -125,7 +125,7 @@ class Radio:
         return connection
 
     def works(self) -> None:
-        """Something was received through it just now."""
+        """A reply was received through it just now."""
         self._proved = time.monotonic()
 
     def scan_again(self) -> None:

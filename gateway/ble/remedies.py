@@ -71,7 +71,7 @@ class Fault(Enum):
         Remedy.GIVE_UP,
         'passive scanning needs bluetoothd --experimental; or set scan = "active" in [ble]',
     )
-    UNKNOWN = (Remedy.BACK_OFF, "not a failure that is known here")
+    UNKNOWN = (Remedy.OTHER_ADAPTER, "not a failure that is known here")
 
     @property
     def remedy(self) -> Remedy:
@@ -114,7 +114,7 @@ _RULES: Final = (
     _Rule(
         Fault.ADAPTER_GONE,
         (BleakError,),
-        ("adapter 'hci", 'on interface "org.bluez.adapter1"', "no bluetooth adapters found",
+        ("adapter '", 'on interface "org.bluez.adapter1"', "no bluetooth adapters found",
          "no_bluetooth", "no such adapter", "enodev", "no such device"),
     ),
     _Rule(

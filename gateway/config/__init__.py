@@ -3,6 +3,7 @@
 Every field's description says what is expected; the messages of `problems` quote it.
 """
 
+from gateway.config.ble import BleSection
 from gateway.config.buffer import BufferSection
 from gateway.config.bus import BusSection
 from gateway.config.clock import ClockSection
@@ -18,6 +19,7 @@ from gateway.config.presence import PresenceSection
 from gateway.config.updates import UpdatesSection
 
 __all__ = [
+    "BleSection",
     "BufferSection",
     "BusSection",
     "ClockSection",

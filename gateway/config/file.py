@@ -73,8 +73,8 @@ def _across_sections(
 ) -> list[str]:
     problems: list[str] = []
     problems += _root_file(path, configuration)
-    if not configuration.bus and configuration.lan is None:
-        problems.append(f"{path}: bus is missing: expected a [bus.<name>] or [lan]; add it")
+    if not configuration.bus and configuration.lan is None and configuration.ble is None:
+        problems.append(f"{path}: bus is missing: expected a [bus.<name>], [lan] or [ble]; add it")
     seen: dict[tuple[str, object], int] = {}
     for index, lamppost in enumerate(configuration.lamppost):
         file, where = origins[index]
@@ -93,11 +93,16 @@ def _across_sections(
             problems.append(
                 one(file, f"{where}.lan", True, "a [lan] section", "add it, or remove lan here")
             )
+        if lamppost.ble and configuration.ble is None:
+            problems.append(
+                one(file, f"{where}.ble", True, "a [ble] section", "add it, or remove ble here")
+            )
         unique: list[tuple[str, str, object]] = [
             ("id", "an id", lamppost.id),
             ("name", "a name", lamppost.name),
             ("pole", "a pole", lamppost.place),
             ("address", f"an address on bus {lamppost.bus}", lamppost.address),
+            ("ble_address", "a Bluetooth address", lamppost.ble_address),
         ]
         for key, what, value in unique:
             if value is None:

@@ -9,6 +9,7 @@ from typing import Annotated, Self
 from pydantic import Field, SecretBytes, field_validator, model_validator
 
 from gateway.config.base import Name, NodeId, Section
+from gateway.config.ble import BluetoothAddress
 
 _KEY = re.compile(r"[0-9a-fA-F]{32}")
 Text = Annotated[str, Field(min_length=1, max_length=80)]
@@ -39,6 +40,10 @@ class LamppostSection(Section):
         None, ge=-1e6, le=1e6, description="metres along the street, -1000000 to 1000000"
     )
     lan: bool = Field(False, description="true when it is reached through the local network")
+    ble: bool = Field(False, description="true when it is within Bluetooth range")
+    ble_address: BluetoothAddress | None = Field(
+        None, description="its Bluetooth address, such as A0:B1:C2:D3:E4:F7, where it is not found"
+    )
     key: SecretBytes = Field(description="32 hexadecimal characters (16 bytes)")
     key_id: int = Field(ge=1, le=255, description="a key id, 1 to 255")
     replaced: tuple[Replaced, ...] = Field(
@@ -56,8 +61,10 @@ class LamppostSection(Section):
     def _reachable(self) -> Self:
         if (self.bus is None) != (self.address is None):
             raise ValueError("expected bus and address together, or neither")
-        if self.bus is None and not self.lan:
-            raise ValueError("expected a link to it: bus and address, or lan = true")
+        if self.bus is None and not self.lan and not self.ble:
+            raise ValueError("expected a link to it: bus and address, lan = true or ble = true")
+        if self.ble_address is not None and not self.ble:
+            raise ValueError("expected ble = true beside ble_address")
         return self
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from gateway.config.base import Name, Section
+from gateway.config.ble import BleSection
 from gateway.config.buffer import BufferSection
 from gateway.config.bus import BusSection
 from gateway.config.clock import ClockSection
@@ -26,6 +27,7 @@ class Configuration(Section):
     clock: ClockSection = Field(default_factory=ClockSection.model_construct)
     bus: dict[Name, BusSection] = Field(default={}, description="[bus.<name>] sections")
     lan: LanSection | None = None
+    ble: BleSection | None = None
     lamppost: list[LamppostSection] = Field(default=[], description="[[lamppost]] sections")
     mqtt: MqttSection = Field(description="a [mqtt] section")
     outlet: dict[Name, OutletSection] = Field(

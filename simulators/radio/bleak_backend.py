@@ -94,6 +94,7 @@ class BumbleAdapter:
     async def close(self) -> None:
         """Give the controller back."""
         transport, self._transport, self._device = self._transport, None, None
+        self._lost()
         if transport is not None:
             with contextlib.suppress(OSError, asyncio.InvalidStateError):
                 await transport.close()
@@ -229,9 +230,8 @@ class _Client(BaseBleakClient):
         device = self.adapter.device
         try:
             # One connection is begun at a time, as in every controller.
-            async with asyncio.timeout(self._timeout), self.adapter.connecting:
-                connection = await device.connect(self._peer_address, timeout=None)
-                self._connection = connection
+            async with asyncio.timeout(2 * self._timeout), self.adapter.connecting:
+                self._connection = connection = await self._connect(device)
                 self.adapter.clients.add(self)
                 connection.on("disconnection", self.ended)
                 self._peer = peer = Peer(connection)
@@ -241,6 +241,17 @@ class _Client(BaseBleakClient):
             await self.disconnect()
             if isinstance(error, core.BaseBumbleError | asyncio.InvalidStateError):
                 raise BleakError(f"failed to connect: {error!r}") from error
+            raise
+
+    async def _connect(self, device: Device) -> Connection:
+        try:
+            return await device.connect_le(self._peer_address, timeout=self._timeout)
+        except core.TimeoutError:
+            raise TimeoutError from None
+        except asyncio.CancelledError:
+            # Else the controller would connect some time later, to nobody.
+            with contextlib.suppress(core.BaseBumbleError):
+                await device.cancel_connection()
             raise
 
     async def _discover(self, peer: Peer) -> BleakGATTServiceCollection:

@@ -239,6 +239,23 @@ LAN = '[lan]\naddress = "192.168.4.1"\n'
             "lamppost[0]: expected a link to it: bus and ",
         ),
         ("address = 1\n", "address = 1\nlan = true\n", "lamppost[0].lan = True: expected a [lan] "),
+        ("address = 1\n", "address = 1\nble = true\n", "lamppost[0].ble = True: expected a [ble] "),
+        (
+            "address = 1\n",
+            'address = 1\nble_address = "A0:B1:C2:D3:E4:F7"\n',
+            "lamppost[0]: expected ble = true beside ble_address",
+        ),
+        (
+            "address = 1\n",
+            'address = 1\nble = true\nble_address = "A0-B1"\n',
+            'lamppost[0].ble_address = "A0-B1": expected its Bluetooth address',
+        ),
+        ("[[lamppost]]", "[ble]\nadapters = []\n[[lamppost]]", "expected 1 to 8 adapter names"),
+        (
+            "[[lamppost]]",
+            '[ble]\nadapters = ["hci0", "hci0"]\n[[lamppost]]',
+            "ble: expected each adapter once",
+        ),
         (
             "[[lamppost]]",
             LAN + "port = 1884\n[[lamppost]]",
@@ -270,4 +287,14 @@ def test_a_gateway_may_have_the_local_network_alone_but_not_no_link(tmp_path: Pa
     assert configuration.lan is not None
     assert configuration.lan.reached_under == "192.168.4.1"
     text = problems(tmp_path, post.replace("lan = true", 'bus = "north"\naddress = 1'))
-    assert "bus is missing: expected a [bus.<name>] or [lan]; add it" in text
+    assert "bus is missing: expected a [bus.<name>], [lan] or [ble]; add it" in text
+
+
+def test_a_gateway_may_have_bluetooth_alone(tmp_path: Path) -> None:
+    text = GOOD.replace('[bus.north]\nport = "/dev/ttyAMA0"\n', "[ble]\n")
+    configuration, _ = load(
+        write(tmp_path, text.replace('bus = "north"\naddress = 1', "ble = true"))
+    )
+    assert configuration.ble is not None
+    assert configuration.ble.adapters == ("hci0",)
+    assert (configuration.ble.connections, configuration.ble.silence_s) == (3, 90)

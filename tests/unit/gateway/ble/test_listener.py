@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.ble.adverts import BTHOME, SMP_SERVICE, advert_of, open_values
@@ -198,6 +198,7 @@ def test_phones_and_headphones_are_only_counted() -> None:
     assert (air.listener.ignored, air.listener.strangers.heard_within(60, air.now)) == (1, [])
 
 
+@settings(max_examples=50)
 @given(
     data=st.dictionaries(st.sampled_from([BTHOME, "180f", ""]), st.binary(max_size=260)),
     name=st.none() | st.text(max_size=300),

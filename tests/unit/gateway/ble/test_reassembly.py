@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.ble.reassembly import Reassembly
@@ -17,6 +17,7 @@ def _message(size: int) -> bytes:
     return smp.pack_header(smp.OP_READ_RSP, 64, 1, 2, body) + bytes(body)
 
 
+@settings(max_examples=50)
 @given(st.integers(smp.HEADER_SIZE, MAX_PAYLOAD), st.lists(st.integers(1, 512), min_size=1))
 def test_a_message_is_put_together_however_it_was_cut(size: int, cuts: list[int]) -> None:
     message, parts = _message(size), Reassembly()
@@ -31,6 +32,7 @@ def test_a_message_is_put_together_however_it_was_cut(size: int, cuts: list[int]
     assert done == message
 
 
+@settings(max_examples=50)
 @given(st.lists(st.tuples(PIECES, st.floats(0, 5)), max_size=60))
 def test_rubbish_never_holds_more_than_one_message_and_is_forgotten(
     rubbish: list[tuple[bytes, float]],
