@@ -19,6 +19,7 @@ from protocol import busframe, messages, smp
 from simulators.bus import Bus
 from tests.unit.gateway.test_port import happens
 
+
 @pytest.fixture(autouse=True)
 def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.bus.identities._LOOK_EVERY_S", 0.05)
