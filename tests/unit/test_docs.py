@@ -10,6 +10,7 @@ from typing import Any
 import esptool
 import pytest
 import typer
+from pydantic import TypeAdapter
 
 import firmware.build.__main__
 import firmware.build.provision
@@ -22,6 +23,7 @@ from fleet_cli import settings
 from fleet_cli.configuration.document import parse_document
 from fleet_cli.main import build
 from gateway.config import LamppostSection, LanSection, PresenceSection, UpdatesSection, load
+from gateway.config.outlet import OutletSection
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGES = [
@@ -173,6 +175,9 @@ def test_every_file_shown_is_accepted(page: str, text: str, tmp_path: Path) -> N
         who = {"id": "a0b1c2d3e4f5", "name": "a", "bus": "b", "address": 1, "key": "00" * 16}
         for shown in data["lamppost"]:
             assert LamppostSection.model_validate({**who, "key_id": 1, **shown}).street
+    elif "outlet" in data:
+        outlets = TypeAdapter(dict[str, OutletSection]).validate_python(data["outlet"])
+        assert len({shown.kind for shown in outlets.values()}) == 3
     elif "lan" in data:
         assert LanSection.model_validate(data["lan"]).reached_under
     elif "lamp" in data:
