@@ -3,7 +3,8 @@
 A broadcast is not answered. Afterwards each lamppost is asked which override it has: a command
 carries a number of its own, so the answer tells whether that very command was heard, or one that
 came after it. Who missed it gets it under its own key. So it takes effect at most once, in the
-order of the commands, and has an outcome for each lamppost.
+order of the commands, and has an outcome for each lamppost. What somebody sets at the lamppost
+itself within that minute carries no number, and looks as if the command had been missed.
 """
 
 from __future__ import annotations

@@ -56,6 +56,9 @@ class FakeNode:
     applied: int = 0
     override: tuple[int | None, int] | None = None
     commands: list[tuple[int | None, int]] = field(default_factory=list)
+    sightings: int = 0
+    sightings_heard: int = 0
+    sightings_said: int = 0
     groups: int = 0  # lamp/groups
     why: int = 0
     near: list[tuple[int, bytes]] = field(default_factory=list)
@@ -272,7 +275,19 @@ class FakeNode:
                 break
             found.append(self.log[key])
         waiting = len(keys) - len(found)
-        return messages.readings_reply(*first, found, waiting, self.generation, 55)
+        return messages.readings_reply(*first, found, waiting, self.generation, 55, self.sightings)
+
+    def called(self, payload: bytes) -> bytes | None:
+        """What it answers to a call, as firmware does."""
+        asked, heard, begins = busframe.parse_call(payload, self.address)
+        if begins:
+            self.sightings_heard = self.sightings
+        elif heard:
+            self.sightings_heard = self.sightings_said
+        if not asked or self.sightings == self.sightings_heard:
+            return None
+        self.sightings_said = self.sightings
+        return bytes((self.sightings & 0xFF,))
 
     def _status(self) -> dict[str, Any]:
         return messages.status_reply(
@@ -382,6 +397,7 @@ class FakeBus:
     def __init__(self, nodes: list[FakeNode]) -> None:
         self.nodes = {node.address: node for node in nodes}
         self.requests: list[int] = []
+        self.answered_calls = 0
         # All that was sent, by (address, control).
         self.frames: list[tuple[int, int]] = []
         self._deframer = busframe.Deframer()
@@ -419,6 +435,8 @@ class FakeBus:
                 for node in self.nodes.values():
                     if not node.silent:
                         node.broadcast(payload)
+            if control == busframe.CALL:
+                self._call(sequence, payload)
             if control != busframe.REQUEST or address not in self.nodes:
                 continue
             self.requests.append(address)
@@ -430,6 +448,13 @@ class FakeBus:
                 lost, node.lost = node.lost, False
                 if reply is not None and not node.silent and not lost:
                     self._write(busframe.encode(address, busframe.RESPONSE, sequence, reply))
+
+    def _call(self, sequence: int, payload: bytes) -> None:
+        for node in self.nodes.values():
+            if not node.silent and (answer := node.called(payload)) is not None:
+                self.answered_calls += 1
+                frame = busframe.encode(node.address, busframe.CALL_REPLY, sequence, answer)
+                self._write(frame)
 
     def _write(self, data: bytes) -> None:
         self._pending += data

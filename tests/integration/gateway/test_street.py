@@ -209,6 +209,33 @@ async def test_a_group_hears_one_frame_once_and_who_missed_it_is_told_alone(tmp_
         assert broadcasts == 4, "each said twice, the late and the repeated not at all"
 
 
+async def test_who_is_seen_by_one_lamppost_lights_those_beside_it(tmp_path: Path) -> None:
+    bus = FakeBus([FakeNode(address) for address in range(1, 7)])
+    async with street(tmp_path, bus) as town:
+        await town.gateway.start()
+        await eventually(
+            lambda: all(node.group_keys for node in bus.nodes.values()), "the group key"
+        )
+        assert not any(control == busframe.CALL for _, control in bus.frames), "nobody needs it"
+        await town.city.want(
+            bus.nodes[1].hex, "desired/configuration", desired(1, presence__level=90)
+        )
+        await eventually(lambda: (255, busframe.CALL) in bus.frames, "calls")
+        bus.nodes[3].sightings += 1
+        await eventually(lambda: bus.nodes[2].near, "the next lamppost is told")
+        seconds, addresses = bus.nodes[2].near[0]
+        assert (sorted(addresses), 10 <= seconds <= 120) == ([1, 2, 4, 5], True)
+        await eventually(lambda: bus.answered_calls, "told by a call too, or before the poll")
+        calls = [control for _, control in bus.frames].count(busframe.CALL)
+        await eventually(
+            lambda: [control for _, control in bus.frames].count(busframe.CALL) > calls + 2
+        )
+        assert len(bus.nodes[2].near) == 1, "the same sighting twice is one"
+        log = town.gateway.log.read_text()
+        assert "sighting" not in log
+        assert "presence" not in log, "who came by when is theirs"
+
+
 async def test_a_port_that_vanishes_is_opened_again(tmp_path: Path) -> None:
     node = FakeNode(1)
     first, second = FakeBus([node]), FakeBus([node])
