@@ -8,7 +8,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from gateway.config import Configuration
+from gateway.config import Configuration, TlsSection
 from gateway.errors import GatewayError
 
 WARN_DAYS = 30
@@ -38,14 +38,19 @@ class CertificateFile:
 
 def configured(configuration: Configuration) -> list[CertificateFile]:
     """The certificate files that `configuration` names."""
-    tls = configuration.mqtt.tls
-    if tls is None:
-        return []
+    files = _of(configuration.mqtt.tls, "the broker")
+    for name, outlet in configuration.outlet.items():
+        files += _of(outlet.tls, f"outlet {name}")
+    return files
+
+
+def _of(tls: TlsSection | None, whose: str) -> list[CertificateFile]:
     files: list[CertificateFile] = []
-    if tls.ca_file is not None:
-        files.append(CertificateFile(tls.ca_file, "the broker's authority"))
-    if tls.cert_file is not None:
-        files.append(CertificateFile(tls.cert_file, "this gateway", tls.key_file or tls.cert_file))
+    if tls is not None and tls.ca_file is not None:
+        files.append(CertificateFile(tls.ca_file, f"authority of {whose}"))
+    if tls is not None and tls.cert_file is not None:
+        key = tls.key_file or tls.cert_file
+        files.append(CertificateFile(tls.cert_file, f"this gateway at {whose}", key))
     return files
 
 

@@ -67,6 +67,11 @@ def examine(file: Path, timeout_s: float = broker.TIMEOUT_S) -> Iterator[Finding
     if mqtt.tls is None and not _local(mqtt.host):
         yield warn("broker", "no TLS: readings and commands are readable on the way",
                    "add [mqtt.tls] if the broker has it")  # fmt: skip
+    for name, outlet in configuration.outlet.items():
+        address = BrokerAddress(
+            outlet.host, outlet.port, outlet.username, outlet.password_file, outlet.tls
+        )
+        yield from broker.check(address, client_id, f"outlet {name}", timeout_s)
     if configuration.lan is not None and configuration.lan.enabled:
         yield from local_broker.check(configuration.lan, folder, timeout_s)
 
