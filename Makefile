@@ -12,10 +12,10 @@ READY := $(VENV)/.ready
 STREETS := tests/e2e tests/integration
 export PYTHON
 
-.PHONY: help setup programs demo test lint format pytest bench soak package lock clean
+.PHONY: help setup programs demo test test-bluez lint format pytest bench soak package lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "Arguments are passed on in ARGS: make demo ARGS=--help. PYTHON names the interpreter."
 
 setup: $(READY) programs ## make .venv and fetch MicroPython and mosquitto; the others do this first
@@ -31,6 +31,9 @@ demo: setup ## a simulated street from power-on to a city's report
 	$(BIN)/lamplighter-sim demo $(ARGS)
 
 test: lint pytest ## lint and all tests
+
+test-bluez: setup ## the gateway through the real BlueZ, in a machine that is fetched first (150 MB)
+	$(BIN)/pytest tests/bluez -rs $(ARGS)
 
 lint: $(READY) ## style, types, layering and dependencies
 	$(BIN)/ruff check

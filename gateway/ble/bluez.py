@@ -45,7 +45,7 @@ class BluezAdapter:
         """Find it, and switch it on."""
         self._owner = await self._owner_now()
         if not (await self._properties())["Powered"].value:
-            await self._power(True)
+            await self.switch(True)
 
     def scanner(self, hear: Hear, mode: ScanMode) -> BleakScanner:
         """See `adapter.Adapter`."""
@@ -82,9 +82,9 @@ class BluezAdapter:
     async def power_cycle(self) -> None:
         """By BlueZ; where that does not help, by the kernel, which needs CAP_NET_ADMIN."""
         try:
-            await self._power(False)
+            await self.switch(False)
             await asyncio.sleep(_OFF_S)
-            await self._power(True)
+            await self.switch(True)
         except (BleakError, OSError, EOFError, TimeoutError) as error:
             if not await self._reset():
                 raise BleakError(f"{self.name} cannot be switched off and on: {error}") from error
@@ -106,7 +106,8 @@ class BluezAdapter:
         number = self.name.removeprefix("hci")
         return await recover_adapter(int(number), address) if number.isdigit() else False
 
-    async def _power(self, on: bool) -> None:
+    async def switch(self, on: bool) -> None:
+        """Switch it on or off, by BlueZ."""
         for attempt in range(_BUSY_ATTEMPTS):
             try:
                 await self._call(

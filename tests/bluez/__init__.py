@@ -1,0 +1,1 @@
+"""Through the real BlueZ; run by `make test-bluez`."""
