@@ -49,7 +49,7 @@ def test_on_another_processor_it_is_said_that_there_is_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(debian, "host_architecture", lambda: "riscv64")
-    with pytest.raises(ToolError, match="expected a machine of amd64 .*, got riscv64"):
+    with pytest.raises(ToolError, match=r"expected a machine of amd64 .*, got riscv64"):
         bluez_guest.fetch(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
