@@ -79,7 +79,7 @@ async def bus(**settings: object) -> AsyncGenerator[tuple[Bus, GatewayBus, Board
         {
             "port": line.open_gateway_port(),
             "baud": BAUD,
-            "reply_timeout_ms": 20,
+            "reply_timeout_ms": 40,
             "discover": False,
             "attempts": 1,
             **settings,
@@ -129,7 +129,8 @@ async def test_two_who_always_talk_at_once_are_two_all_the_same() -> None:
         for node in (ONE, TWO):
             Node(line, 5, node, (0.002, 0.002))
         found = await gateway.identities.look_into(5)
-        assert (found.nodes, found.garbled) == (set(), 16)
+        assert found.nodes == set()
+        assert found.several
         assert "their answers garble each other" in board.raised["bus_duplicate_address", "north/5"]
 
 

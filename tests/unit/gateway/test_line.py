@@ -158,8 +158,8 @@ async def test_one_that_comes_while_the_next_is_asked_does_too() -> None:
 
 
 async def test_a_late_answer_beside_that_to_its_repeat_is_no_second_lamppost() -> None:
-    async with line_to(lambda a, s: b"", 0.02) as (line, _, far):
-        for _ in range(5):
+    async with line_to(lambda a, s: b"", 0.5) as (line, _, far):
+        for _ in range(2):
             sequence = line.next_sequence()
             with pytest.raises(NoReply):
                 await line.transact(9, sequence, b"who")
@@ -171,7 +171,7 @@ async def test_a_late_answer_beside_that_to_its_repeat_is_no_second_lamppost() -
 
 async def test_all_who_answer_are_gathered() -> None:
     async with line_to(
-        lambda a, s: frame(a, s) + b"\0??\0" + frame(a, s, b"you") + frame(3, s), 0.05
+        lambda a, s: frame(a, s) + b"\0??\0" + frame(a, s, b"you") + frame(3, s), 0.5
     ) as (line, _, _):
         assert await line.gather(9, b"who") == ([b"me", b"you"], True)
         assert line.timeouts == 0
@@ -207,17 +207,19 @@ async def test_a_port_on_which_nobody_answers_any_more_is_opened_again() -> None
             clock += 2.0
             return super().unanswered(clock)
 
-    async with line_to(lambda a, s: frame(a, s), 0.005) as (line, port, far):
+    async with line_to(lambda a, s: frame(a, s)) as (line, port, far):
         line.silence = Patient()
         for _ in range(9):
             assert await ask(line) == b"me"
         far.answer = lambda a, s: b""  # it still takes what it is given
+        line._reply_timeout = 0.005  # pyright: ignore[reportPrivateUsage]
         while not port.silences:
             with contextlib.suppress(NoReply, LinkUnavailable):
                 await ask(line)
         await happens(lambda: port.reopened and port.opened.is_set())
         assert line.silence.requests == 5
         far.answer = lambda a, s: frame(a, s)
+        line._reply_timeout = PATIENCE_S  # pyright: ignore[reportPrivateUsage]
         assert await ask(line) == b"me"
 
 
