@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
@@ -76,11 +75,10 @@ class Updates:
                 settings.multicast_gather_s,
                 self.figures,
                 log.bind(bus=name),
+                lambda name=name: sum(post.bus == name for post in lampposts.values()) > 1,
             )
             for name, voice in (voices or {}).items()
             if settings.multicast
-            # Where there is one alone, it is not waited for others.
-            and sum(lamppost.bus == name for lamppost in lampposts.values()) > 1
         }
         self._means = Means(images, state, slots, multicasts, trust, settings, self.figures)
         self._lampposts = lampposts
@@ -145,10 +143,6 @@ class Updates:
     def describe(self, node: bytes) -> dict[str, Any]:
         """The `update` part of the reported document."""
         return shown(self._transfers.get(node), self._runners.get(node), self._bad.get(node))
-
-    def by_state(self) -> dict[str, int]:
-        """How many lampposts show each state, of those that were ever to be updated."""
-        return dict(Counter(self.describe(node)["state"] for node in self._transfers))
 
     async def reconcile(self, node: bytes) -> None:
         """A lamppost gave new facts: one given up as silent may have made it after all."""

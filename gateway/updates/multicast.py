@@ -18,12 +18,19 @@ class Multicasts:
     """Those of the bus that `voice` speaks on, one for each file at a time.
 
     slot: an upload slot of the bus, which each takes; gather_s: how long one waits for further
-    lampposts before it begins.
+    lampposts before it begins; any_others(): whether the bus has more than one at all.
     """
 
     def __init__(
-        self, voice: Voice, slot: asyncio.Semaphore, gather_s: float, figures: Figures, log: Logger
+        self,
+        voice: Voice,
+        slot: asyncio.Semaphore,
+        gather_s: float,
+        figures: Figures,
+        log: Logger,
+        any_others: Callable[[], bool] = lambda: True,
     ) -> None:
+        self.any_others = any_others
         self._voice = voice
         self._slot = slot
         self._gather_s = gather_s

@@ -141,7 +141,8 @@ class Sending:
     def _multicasts(self) -> Multicasts | None:
         if self._lamppost.bus is None or self._lamppost.session.route.best.kind != "bus":
             return None
-        return self._means.multicasts.get(self._lamppost.bus)
+        multicasts = self._means.multicasts.get(self._lamppost.bus)
+        return multicasts if multicasts is not None and multicasts.any_others() else None
 
     async def _running(self) -> Next | str:
         """The hash of what runs, or what follows when that is the release."""

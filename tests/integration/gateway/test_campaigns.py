@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from hashlib import sha256
@@ -231,7 +232,7 @@ async def test_a_lamppost_that_is_withdrawn_takes_no_further_part() -> None:
 async def test_dimming_and_polling_go_on_between_the_chunks() -> None:
     async with wired(4, FAST) as town:
         fleet = Fleet(town)
-        turns: list[Traffic] = []
+        turns: list[tuple[Traffic, float]] = []  # with the time that each had the line
         polled: dict[int, list[int]] = {node.address: [] for node in town.nodes}
         waits: list[int] = []
         real = town.turns.take
@@ -239,8 +240,11 @@ async def test_dimming_and_polling_go_on_between_the_chunks() -> None:
         @asynccontextmanager
         async def take(traffic: Traffic) -> AsyncGenerator[None]:
             async with real(traffic):
-                turns.append(traffic)
-                yield
+                began = time.monotonic()
+                try:
+                    yield
+                finally:
+                    turns.append((traffic, time.monotonic() - began))
 
         town.turns.take = take  # type: ignore[method-assign]
 
@@ -268,10 +272,16 @@ async def test_dimming_and_polling_go_on_between_the_chunks() -> None:
         for task in others:
             task.cancel()
         assert outcomes == [Outcome.COMPLETE] * 4
-        assert turns.count(Traffic.TRANSFER) >= fleet.count
-        # Its own turn, and at most the one that had been given out before it asked.
+        assert sum(traffic is Traffic.TRANSFER for traffic, _ in turns) >= fleet.count
+        # Its own turn, and at most the one under way and the one given out before it asked.
         assert len(waits) > 5
-        assert max(waits) <= 2
-        # Of the others' turns between two polls of a lamppost: a chunk, a few polls, a command.
+        assert max(waits) <= 3
+        # Between two polls of a lamppost the chunks have no more of the line than the polls.
+        longest = max(seconds for _, seconds in turns)
         for asked in polled.values():
-            assert max(b - a for a, b in pairwise(asked)) <= 3 * len(polled)
+            assert len(asked) > 3
+            for before, after in pairwise(asked):
+                held = dict.fromkeys(Traffic, 0.0)
+                for traffic, seconds in turns[before:after]:
+                    held[traffic] += seconds
+                assert held[Traffic.TRANSFER] <= held[Traffic.POLL] + 2 * longest
