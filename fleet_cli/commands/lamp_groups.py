@@ -12,7 +12,7 @@ from fleet_cli.commands.lamp_answers import answers, show
 from fleet_cli.commands.options import warn_of
 from fleet_cli.errors import EXIT_FAILED, EXIT_OK, EXIT_TIMED_OUT, BadInput
 from fleet_cli.fleet import Fleet, Lamppost, read_fleet
-from fleet_cli.output import note, progress_bar
+from fleet_cli.output import note, plural, progress_bar
 from fleet_cli.settings import Settings
 
 GROUPS: Final = 16
@@ -96,12 +96,16 @@ async def command_group(
             with progress_bar("Waiting for answers", len(sent)):
                 done = await answers(client, fleet, sent, command["level"], limit_s)
             states.update(dict.fromkeys(done, "done"))
-    show(chosen, states, json, answered=bool(limit_s))
+    if chosen or json:
+        show(chosen, states, json, answered=bool(limit_s))
     for name in gateways:
         if name not in online:
             note(f"gateway {name} is offline and not commanded")
-    if not chosen:
-        note(f"sent; which lampposts are in group {target.word} is not desired from here")
+    if not chosen and online:
+        note(
+            f"sent to {plural(len(online), 'gateway')}; no desired configuration has a lamppost in "
+            f"group {target.word}, so no answer is waited for"
+        )
     if len(online) < len(gateways) or len(sent) < len(chosen):
         return EXIT_FAILED
     return EXIT_TIMED_OUT if limit_s and "sent" in states.values() else EXIT_OK

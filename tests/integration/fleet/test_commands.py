@@ -220,7 +220,7 @@ async def test_a_group_is_told_in_one_message_and_answers_for_each(
     assert gateway.commands[0][1]["expires"] > 1_780_000_000
     code, out, error = await lamplighter("lamp", "clear", "--all", "--group", "2", "--json")
     assert (code, json.loads(out), gateway.commands[-1][1]["level"]) == (0, [], None)
-    assert "which lampposts are in group 2 is not desired from here" in error
+    assert "no desired configuration has a lamppost in group 2" in error
 
 
 async def test_identify_reaches_one_lamppost(
