@@ -20,6 +20,10 @@ from gateway.config import Configuration
 from gateway.errors import GatewayError
 
 _MOST_LAMPPOSTS = 10
+# Facts that stand among the durable counters.
+_NOT_COUNTED = (
+    "written_bytes", "written_from", "last_id", "kept_bytes", "salvaged_at", "running_s", "lineage",
+)  # fmt: skip
 
 
 def buffer(
@@ -78,8 +82,7 @@ def _show(found: Survey, configuration: Configuration, free: int, *, every: bool
         console.print(f"and {len(found.lampposts) - len(some)} more; --all lists them")
     _outlets(console, found)
     _rejected(console, found)
-    skipped = ("written_bytes", "written_from", "last_id", "kept_bytes", "salvaged_at", "running_s")
-    counted = {name: value for name, value in found.counters.items() if name not in skipped}
+    counted = {name: value for name, value in found.counters.items() if name not in _NOT_COUNTED}
     _table(console, ("counted so far", ""), [(name, f"{counted[name]:,}") for name in counted])
 
 

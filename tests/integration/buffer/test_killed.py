@@ -62,7 +62,7 @@ def kill_often(path: Path, chance: random.Random, times: int) -> None:
 
 
 def test_killed_while_it_commits(tmp_path: Path) -> None:
-    kill_often(tmp_path / "gateway.db", random.Random(11), 3)
+    kill_often(tmp_path / "gateway.db", random.Random(11), 2)
 
 
 @pytest.mark.soak
