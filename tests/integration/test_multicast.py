@@ -23,7 +23,9 @@ from tests.device.update_images import APPLICATION, payload
 from tests.integration.gateway.wired import GatewaySide
 
 
-async def multicast(street: Street, file: bytes, image_hash: bytes) -> Figures:
+async def multicast(
+    street: Street, file: bytes, image_hash: bytes, shared_key: bool = False
+) -> Figures:
     """Bring `file` to all lampposts of `street`; each then has the image `image_hash` idle."""
     figures = Figures()
     gateway = GatewaySide(
@@ -41,6 +43,8 @@ async def multicast(street: Street, file: bytes, image_hash: bytes) -> Figures:
     async with gateway.running():
         for lamppost in gateway.lampposts:
             await started(lamppost)
+        if shared_key:
+            await gateway.share_a_key()
         multicasts = Multicasts(gateway.voice, asyncio.Semaphore(1), 0.05, figures, get())
         async with asyncio.timeout(240):
             outcomes = await asyncio.gather(
@@ -50,6 +54,7 @@ async def multicast(street: Street, file: bytes, image_hash: bytes) -> Figures:
                 )
             )
         assert outcomes == [Outcome.COMPLETE] * len(gateway.lampposts)
+        assert gateway.key.sealed == shared_key
         for lamppost in gateway.lampposts:
             slots = await management.images(lamppost)
             assert [slot["hash"] for slot in slots if not slot["active"]] == [image_hash]
@@ -75,7 +80,7 @@ async def test_a_release_reaches_two_lampposts_at_once_over_a_noisy_bus(tmp_path
         release = sign(unsigned, street.factory.release_key())
         await street.power_on()
         street.bus.noise.set_rate(5e-5)
-        figures = await multicast(street, release, inspect(release).image_hash)
+        figures = await multicast(street, release, inspect(release).image_hash, True)
         print(
             f"{len(release)} bytes in {figures.chunks} chunks, {figures.chunks_repeated} again; "
             f"{street.bus.noise.flipped} bits flipped"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from gateway.buffer.state import State
@@ -17,10 +18,10 @@ from gateway.bus.transaction import Line
 from gateway.lampposts.lamppost import Lamppost
 from gateway.lampposts.route import Route
 from gateway.lampposts.session import Session
-from gateway.lampposts.turns import Turns
+from gateway.lampposts.turns import Traffic, Turns
 from gateway.logs import get
 from gateway.updates.voice import Voice
-from protocol import busframe
+from protocol import busframe, envelope, keyring, messages, smp
 from simulators.bus import Bus
 from tests.integration.gateway.fake_node import KEY_ID, FakeNode, Ignore
 
@@ -35,6 +36,31 @@ class Counters(State):
         first = max(at_least, self._next.get(node, 0))
         self._next[node] = first + block
         return first, first + block
+
+
+class EverybodysKey:
+    """A key that all lampposts of a line have."""
+
+    KEY_ID, KEY = envelope.FIRST_GROUP_KEY, bytes(range(16))
+
+    def __init__(self) -> None:
+        self.sealed = 0
+
+    def has(self, lamppost: Lamppost) -> bool:
+        return True
+
+    async def seal(self, message: bytes) -> bytes:
+        self.sealed += 1
+        data = envelope.seal(
+            self.KEY, self.KEY_ID, envelope.BROADCAST_ID, envelope.TO_NODE, self.sealed, message
+        )
+        return smp.pack(smp.OP_WRITE, smp.GROUP_STREET, 0, messages.SEALED, messages.sealed(data))
+
+    async def install(self, lamppost: Lamppost) -> None:
+        """Give it to `lamppost`."""
+        request = keyring.install_request(self.KEY_ID, self.KEY)
+        message = smp.pack(smp.OP_WRITE, smp.GROUP_STREET, 0, messages.KEYS, request)
+        await lamppost.session.ask(message, Traffic.TRANSFER, patience_s=2)
 
 
 class OnLine:
@@ -78,6 +104,7 @@ class GatewaySide:
         self.port = Port(Path(bus.open_gateway_port()), bus.baud, False, get())
         self.line, self.turns = Line(self.port, 0.25), Turns()
         self.voice = Voice(self.line, self.turns, bus.baud)
+        self.key = EverybodysKey()
         state = Counters()
         self.lampposts: list[Lamppost] = []
         for node, key, key_id, address in lampposts:
@@ -86,6 +113,12 @@ class GatewaySide:
             lamppost = Lamppost(node, f"post {address}", session, get(), "bus0", address)
             lamppost.heard(0)
             self.lampposts.append(lamppost)
+
+    async def share_a_key(self) -> None:
+        """Give all lampposts a key, under which `voice` then speaks."""
+        for lamppost in self.lampposts:
+            await self.key.install(lamppost)
+        self.voice = replace(self.voice, key=self.key)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
