@@ -11,6 +11,8 @@ from gateway import data_dir
 
 PROC = Path("/proc")
 _LOCK = re.compile(r"\d+: FLOCK\s+\w+\s+\w+ (\d+) ([0-9a-f]+):([0-9a-f]+):(\d+) ")
+_NAMED = re.compile(r", process (\d{1,10})\s*$")
+_LONGEST_LOCK = 300
 _LONGEST_NAME = 60
 
 
@@ -34,8 +36,18 @@ class Holder:
 
 def gateway_process(folder: Path, proc: Path = PROC) -> int | None:
     """Process id of the gateway that runs with the data folder `folder`; None when none does."""
-    holder = lock_holder(folder / data_dir.LOCK, proc)
-    return None if holder is None else holder.process
+    lock = folder / data_dir.LOCK
+    holder = lock_holder(lock, proc)
+    if holder is not None:
+        return holder.process
+    # An overlay file system (a Pi whose root is read-only) lists its locks under other numbers:
+    # there the file's own word counts, if that process really has it open.
+    try:
+        match = _NAMED.search(lock.read_text(encoding="utf-8", errors="replace")[:_LONGEST_LOCK])
+        named = int(match[1]) if match else 0
+        return named if named and _has_open(named, lock, proc) else None
+    except OSError:
+        return None
 
 
 def lock_holder(file: Path, proc: Path = PROC) -> Holder | None:
@@ -55,18 +67,29 @@ def lock_holder(file: Path, proc: Path = PROC) -> Holder | None:
 
 def openers(device: Path, proc: Path = PROC) -> list[Holder]:
     """Processes that have `device` open, as far as this user may see them."""
-    wanted = os.path.realpath(device)
     found: list[Holder] = []
     for folder in proc.iterdir():
         if not folder.name.isdecimal() or int(folder.name) == os.getpid():
             continue
         try:
-            held = any(os.readlink(entry) == wanted for entry in (folder / "fd").iterdir())
+            held = _has_open(int(folder.name), device, proc)
         except OSError:
             continue  # gone, or another user's
         if held:
             found.append(_holder(int(folder.name), proc))
     return sorted(found, key=lambda holder: holder.process)
+
+
+def _has_open(process: int, file: Path, proc: Path) -> bool:
+    """Raises OSError when that cannot be seen."""
+    wanted = os.path.realpath(file)
+    for entry in (proc / str(process) / "fd").iterdir():
+        try:
+            if os.readlink(entry) == wanted:
+                return True
+        except FileNotFoundError:
+            continue  # closed in between
+    return False
 
 
 def _holder(process: int, proc: Path) -> Holder:

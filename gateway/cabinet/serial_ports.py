@@ -78,8 +78,10 @@ def check(name: str, bus: BusSection, gateway: int | None) -> list[Finding]:
         return [fail(about, f"{port} is no device", _instead(port))]
     findings = list(_named(about, port))
     holder = processes.lock_holder(port)
-    others = [one for one in processes.openers(port) if one.process != gateway]
-    if gateway is not None and holder is not None and holder.process == gateway:
+    there = processes.openers(port)
+    others = [one for one in there if one.process != gateway]
+    ours = [one for one in (holder, *there) if one is not None and one.process == gateway]
+    if gateway is not None and ours:
         findings += _shared(about, port, others)
         return [ok(about, f"{port} in use by the running gateway (process {gateway})"), *findings]
     if others or holder is not None:

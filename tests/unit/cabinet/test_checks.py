@@ -162,6 +162,22 @@ def test_a_lock_that_nobody_holds(tmp_path: Path) -> None:
         assert processes.gateway_process(tmp_path) == os.getpid()
 
 
+def test_a_lock_that_the_kernel_lists_under_other_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hold: Callable[..., int]
+) -> None:
+    """As an overlay file system has it."""
+    monkeypatch.setattr(processes, "lock_holder", lambda *_: None)
+    lock = tmp_path / "gateway.lock"
+    lock.touch()
+    process = hold(lock, "lock")
+    lock.write_text(f"gateway cabinet-1, process {process}\n")
+    assert processes.gateway_process(tmp_path) == process
+    lock.write_text(f"gateway cabinet-1, process {os.getpid()}\n")
+    assert processes.gateway_process(tmp_path) is None
+    lock.write_text("rubbish")
+    assert processes.gateway_process(tmp_path) is None
+
+
 def test_ports_have_their_stable_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Told:
         device, name, description = str(tmp_path / "ttyUSB0"), "ttyUSB0", "RS-485 adapter"
