@@ -19,8 +19,9 @@ from gateway.backoff import FullJitter
 from gateway.errors import LinkUnavailable, NoReply
 from gateway.lan.floods import Floods
 from gateway.lan.mosquitto import LOG_TOPIC
+from gateway.lan.waiting import Waiting
 from gateway.logs import Logger, Trouble
-from protocol import lantopics, smp
+from protocol import lantopics
 from protocol.errors import ProtocolError
 
 _RETRY_FIRST_S = 0.2
@@ -68,7 +69,7 @@ class LanLink:
         self._log = log
         self._client: aiomqtt.Client | None = None
         self._on: set[bytes] = set()
-        self._waiting: dict[bytes, _Waiting] = {}
+        self._waiting: dict[bytes, Waiting] = {}
         self.ready = asyncio.Event()
         self._floods = Floods()
         self.on_state: Told = lambda _: None
@@ -97,6 +98,7 @@ class LanLink:
             try:
                 await self._connection()
             except (aiomqtt.MqttError, OSError) as error:
+                _go_on()
                 self._trouble.failed(why=str(error))
             if time.monotonic() - began >= _STABLE_S:
                 backoff.reset()
@@ -112,7 +114,7 @@ class LanLink:
         if client is None:
             raise LinkUnavailable("the local broker is not connected")
         topic = lantopics.topic(node.hex(), lantopics.REQUEST)
-        waiting = self._waiting[node] = _Waiting(message)
+        waiting = self._waiting[node] = Waiting(message)
         # A task, since it does not notice by itself when the connection ends.
         sending = asyncio.create_task(client.publish(topic, message))
         try:
@@ -150,6 +152,7 @@ class LanLink:
                 for kind in (lantopics.REPLY, lantopics.STATE):
                     await client.subscribe(lantopics.topic("+", kind), qos=1)
                 await client.subscribe(LOG_TOPIC)
+                _go_on()
                 self._client = client
                 self.connections += 1
                 self.ready.set()
@@ -240,30 +243,12 @@ class LanLink:
         say("lamppost with a wrong credential: give it the network again", lamppost=found[1])
 
 
-class _Waiting:
-    """Somebody who waits for the reply to `request`, an SMP message of ours."""
+def _go_on() -> None:
+    """Raise CancelledError when the task was cancelled and that was lost on the way.
 
-    def __init__(self, request: bytes) -> None:
-        op, group, sequence, command, _, _ = smp.unpack_header(request)
-        self._wanted = (op + 1, group, sequence, command)
-        self.reply: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-
-    def answered_by(self, data: bytes) -> bool:
-        """Whether `data` is what was waited for. Raises ProtocolError for what is no message."""
-        op, group, sequence, command, length, _ = smp.unpack_header(data)
-        if len(data) != smp.HEADER_SIZE + length:
-            raise ProtocolError(f"SMP: {len(data)} bytes, header says {smp.HEADER_SIZE + length}")
-        if (op, group, sequence, command) != self._wanted or self.reply.done():
-            return False
-        self.reply.set_result(data)
-        return True
-
-    def fail(self, error: Exception) -> None:
-        """There will be no reply."""
-        if not self.reply.done():
-            self.reply.set_exception(error)
-
-    def close(self) -> None:
-        """Nobody waits any more."""
-        if not self.reply.cancel() and not self.reply.cancelled():
-            self.reply.exception()  # looked at, so that asyncio does not report it
+    Before Python 3.12 asyncio.wait_for, which aiomqtt waits by, swallows a cancellation that comes
+    in the same turn of the loop as what it waits for; and an error on leaving hides one.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

@@ -93,7 +93,10 @@ async def test_a_street_without_a_bus_is_collected_through_the_gateways_own_brok
         assert (reported["pole"], reported["name"]) == ("HS-12", "by air")
         assert reported["address"] is None
         assert reported["link"]["state"] == "up"
-        lamppost.cancel()
+        while not lamppost.done():
+            # Again: before Python 3.12 one that comes with an acknowledgement is lost.
+            lamppost.cancel()
+            await asyncio.wait({lamppost}, timeout=5)
         await eventually(
             lambda: made.city.reported[node.hex]["link"]["state"] == "silent", "it is gone"
         )

@@ -61,8 +61,10 @@ class Answering:
         return self
 
     async def __aexit__(self, *failure: object) -> None:
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        while not self._task.done():
+            # Again and again: before Python 3.12 one that comes with an acknowledgement is lost.
+            self._task.cancel()
+            await asyncio.wait({self._task}, timeout=0.5)
         with contextlib.suppress(aiomqtt.MqttError):
             await self.client.publish(
                 topic(self.node, lantopics.STATE), lantopics.offline(), qos=1, retain=True

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import aiomqtt
 import pytest
 from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store
@@ -392,3 +393,37 @@ def test_who_is_shut_out_has_no_password_until_its_time_is_over(
     monkeypatch.setattr(time, "monotonic", lambda: later)
     assert made._let_in_again() > SHUT_OUT_S
     assert users() == 2
+
+
+class Erring:
+    """A client whose connection breaks on leaving, which hides that it was told to leave."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        self.messages = self
+
+    async def __aenter__(self) -> Erring:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        raise aiomqtt.MqttError("broken")
+
+    async def subscribe(self, *_: object, **__: object) -> None:
+        pass
+
+    def __aiter__(self) -> Erring:
+        return self
+
+    async def __anext__(self) -> object:
+        return await asyncio.Event().wait()
+
+
+async def test_a_link_that_is_stopped_ends_though_its_connection_breaks_just_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(aiomqtt, "Client", Erring)
+    made = link()
+    running = asyncio.create_task(made.run())
+    await asyncio.wait_for(made.ready.wait(), 30)
+    running.cancel()
+    await asyncio.wait({running}, timeout=30)
+    assert running.cancelled()
