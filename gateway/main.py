@@ -10,7 +10,7 @@ import asyncio
 import faulthandler
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer import TyperException
@@ -25,6 +25,9 @@ from gateway.cli.install_service import install_service
 from gateway.cli.nodes import nodes
 from gateway.config import Configuration, load
 from gateway.errors import ConfigurationError, GatewayError
+
+if TYPE_CHECKING:
+    from gateway.ble.adapter import OpenAdapter
 
 PROGRAM = "lamplighter-gateway"
 FAILURE = 1
@@ -94,6 +97,7 @@ def check_config(
 
 @app.command("run")
 def run(
+    context: typer.Context,
     config: Annotated[Path, typer.Option("--config", help="the configuration file (TOML)")],
 ) -> None:
     """Collect from the lampposts until stopped by SIGTERM or SIGINT."""
@@ -102,7 +106,7 @@ def run(
     # What systemd's watchdog kills says where it hung.
     faulthandler.enable(sys.__stderr__ or sys.stderr)
     try:
-        asyncio.run(service.run(configuration, config))
+        asyncio.run(service.run(configuration, config, context.obj))
     except (GatewayError, OSError) as error:
         _fail(error)
     except BaseExceptionGroup as errors:
@@ -130,10 +134,13 @@ def _load(file: Path) -> Configuration:
     return configuration
 
 
-def run_program(arguments: list[str] | None = None) -> int:
-    """Run one command; gives its exit code. What is not the user's to mend is raised."""
+def run_program(arguments: list[str] | None = None, open_adapter: OpenAdapter | None = None) -> int:
+    """Run one command; gives its exit code. What is not the user's to mend is raised.
+
+    open_adapter: gives Bluetooth adapters by name, None for those of this machine.
+    """
     try:
-        result = app(args=arguments, prog_name=PROGRAM, standalone_mode=False)
+        result = app(args=arguments, prog_name=PROGRAM, standalone_mode=False, obj=open_adapter)
     except TyperException as error:
         context = getattr(error, "ctx", None)
         path = context.command_path if context else PROGRAM

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gateway import data_dir, logs
 from gateway.adoption.unknown import UnknownLampposts
@@ -22,7 +23,7 @@ from gateway.buffer.writer import Writer
 from gateway.bus.bus import Bus
 from gateway.clock import StreetClock
 from gateway.commands import Commands
-from gateway.config import Configuration, LanSection
+from gateway.config import BleSection, Configuration, LanSection
 from gateway.desired import Configurations
 from gateway.errors import BufferUnavailable, GatewayError
 from gateway.groups.broadcast import Broadcaster
@@ -33,7 +34,7 @@ from gateway.groups.streets import habits, streets
 from gateway.groups.watch import Watch, dims_by_presence
 from gateway.groups.waves import Waves
 from gateway.inbox import Inbox
-from gateway.lampposts.channel import Channel
+from gateway.lampposts.channel import Channel, LinkKind
 from gateway.lampposts.lamppost import Lamppost
 from gateway.lampposts.poller import Poller
 from gateway.lampposts.route import Route
@@ -59,6 +60,13 @@ from gateway.uplink.link import Link
 from gateway.uplink.presence import Presence
 from gateway.uplink.topics import Topics
 
+if TYPE_CHECKING:
+    from gateway.ble.adapter import OpenAdapter
+    from gateway.ble.link import BleLink
+
+# Between attempts at a lamppost that is heard by Bluetooth and does not answer.
+_SILENT_MOST_S = 60.0
+
 
 class DatabaseDamaged(GatewayError):
     """The database turned out damaged while running; a restart sets it aside."""
@@ -72,16 +80,19 @@ def program_version() -> str:
         return "0"
 
 
-async def run(configuration: Configuration, file: Path) -> None:
+async def run(
+    configuration: Configuration, file: Path, open_adapter: OpenAdapter | None = None
+) -> None:
     """Run until SIGTERM or SIGINT; on SIGHUP read `file`, which it is of, again.
 
+    open_adapter: gives Bluetooth adapters by name, None for those of this machine.
     Raises OSError and GatewayError when it cannot go on.
     """
     with data_dir.held(configuration.gateway.data_dir, configuration.gateway.id):
-        await _run(configuration, file)
+        await _run(configuration, file, open_adapter)
 
 
-async def _run(configuration: Configuration, file: Path) -> None:
+async def _run(configuration: Configuration, file: Path, open_adapter: OpenAdapter | None) -> None:
     log = logs.get()
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
@@ -102,8 +113,9 @@ async def _run(configuration: Configuration, file: Path) -> None:
         try:
             keys = GroupKeyStore(writer)
             await _serve(
-                configuration, file, records, writer, State(writer), keys, stop, damaged, log
-            )
+                configuration, file, open_adapter, records, writer, State(writer), keys, stop,
+                damaged, log,
+            )  # fmt: skip
         finally:
             records.close()
     finally:
@@ -125,6 +137,7 @@ def _records(configuration: Configuration, writer: Writer, path: Path) -> Record
 async def _serve(
     configuration: Configuration,
     file: Path,
+    open_adapter: OpenAdapter | None,
     records: Records,
     writer: Writer,
     state: State,
@@ -151,7 +164,8 @@ async def _serve(
     if lan is not None:
         lan.on_stranger = lambda node: unknown.seen(node, "lan")
     lines = {name: (bus.line, bus.turns) for name, bus in buses.items()}
-    lampposts = _lampposts(configuration, buses, lan, state, log)
+    ble = _bluetooth(configuration, open_adapter, unknown, alarms, log.bind(link="ble"))
+    lampposts = _lampposts(configuration, buses, lan, ble, state, log)
 
     reporter: Reporter
 
@@ -263,11 +277,7 @@ async def _serve(
                     tasks.append(group.create_task(watch.run()))
                     tasks.append(group.create_task(escort.run(name)))
             if configuration.lan is not None and local_broker is not None and lan is not None:
-                mine = [
-                    lamppost
-                    for lamppost in lampposts.values()
-                    if any(channel.kind == "lan" for channel in lamppost.session.route.channels)
-                ]
+                mine = [post for post in lampposts.values() if _reached_by(post, "lan")]
                 poller = _lan_poller(configuration.lan, mine, lan, records, clock, log)
                 poller.on_progress = supervision.vitals.part("lan").made
                 only = [lamppost for lamppost in mine if lamppost.bus is None]
@@ -277,6 +287,15 @@ async def _serve(
                         local_broker.run(), lan.run(), poller.run(), configurations.run(only)
                     )
                 ]  # fmt: skip
+            if configuration.ble is not None and ble is not None:
+                mine = [post for post in lampposts.values() if _reached_by(post, "ble")]
+                poller = _ble_poller(configuration.ble, mine, ble, records, clock, log)
+                poller.on_progress = supervision.vitals.part("ble").made
+                only = [post for post in mine if post.bus is None and not _reached_by(post, "lan")]
+                tasks += [
+                    group.create_task(coroutine)
+                    for coroutine in (ble.run(), poller.run(), configurations.run(only))
+                ]
             tasks += [group.create_task(outlet.run()) for outlet in seconds]
             await asyncio.wait(
                 [asyncio.ensure_future(stop.wait()), damaged], return_when=asyncio.FIRST_COMPLETED
@@ -325,10 +344,37 @@ def _local_network(
     return broker, link
 
 
+def _bluetooth(
+    configuration: Configuration,
+    open_adapter: OpenAdapter | None,
+    unknown: UnknownLampposts,
+    alarms: Alarms,
+    log: Logger,
+) -> BleLink | None:
+    if configuration.ble is None:
+        return None
+    # Not at the top: they take 8 MB, which a gateway without Bluetooth need not have.
+    from gateway.ble.bluez import BluezAdapter
+    from gateway.ble.link import BleLink
+
+    link = BleLink(configuration.ble, open_adapter or BluezAdapter, log)
+    link.on_stranger(lambda node, address, rssi: unknown.seen(node, "ble", address, rssi))
+
+    def alarmed(adapter: str, text: str) -> None:
+        if text:
+            alarms.set("bluetooth_adapter", text, subject=adapter)
+        else:
+            alarms.over("bluetooth_adapter", adapter)
+
+    link.on_alarm(alarmed)
+    return link
+
+
 def _lampposts(
     configuration: Configuration,
     buses: dict[str, Bus],
     lan: LanLink | None,
+    ble: BleLink | None,
     state: State,
     log: Logger,
 ) -> dict[bytes, Lamppost]:
@@ -347,6 +393,9 @@ def _lampposts(
                     configuration.lan.attempts,
                 )
             )
+        if ble is not None and section.ble:
+            key = section.key.get_secret_value()
+            channels.append(ble.add(section.node, key, section.ble_address, own_log))
         route = Route(channels)
         session = Session(
             section.node, section.key.get_secret_value(), section.key_id, route, state, own_log
@@ -382,15 +431,41 @@ def _lan_poller(
 ) -> Poller:
     visits = Visits(records, clock, settings.idle_poll_ms / 1000, settings.silent_poll_max_s, log)
     poller = Poller(lampposts, _by_lan, link.ready, visits, settings.at_once)
+    link.on_state = _visited_at_once(poller, lampposts)
+    return poller
+
+
+def _ble_poller(
+    settings: BleSection,
+    lampposts: list[Lamppost],
+    link: BleLink,
+    records: Records,
+    clock: StreetClock,
+    log: Logger,
+) -> Poller:
+    visits = Visits(records, clock, settings.visit_s, min(settings.visit_s, _SILENT_MOST_S), log)
+    poller = Poller(lampposts, _by_ble, link.ready, visits, link.at_once)
+    link.on_news(_visited_at_once(poller, lampposts))
+    return poller
+
+
+def _visited_at_once(poller: Poller, lampposts: list[Lamppost]) -> Callable[[bytes], None]:
     known = {lamppost.node: lamppost for lamppost in lampposts}
 
-    def came_or_went(node: bytes) -> None:
-        # Visited at once, however long it was silent.
+    def visit(node: bytes) -> None:
+        # However long it was silent.
         known[node].next_due = 0.0
         poller.wake()
 
-    link.on_state = came_or_went
-    return poller
+    return visit
+
+
+def _reached_by(lamppost: Lamppost, kind: LinkKind) -> bool:
+    return any(channel.kind == kind for channel in lamppost.session.route.channels)
+
+
+def _by_ble(lamppost: Lamppost) -> bool:
+    return lamppost.session.route.best.kind == "ble"
 
 
 def _by_lan(lamppost: Lamppost) -> bool:

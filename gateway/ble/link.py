@@ -60,6 +60,21 @@ class BleLink:
         """Have `call` called with the node id of a lamppost that is worth a visit now."""
         self._listener.news = call
 
+    def on_stranger(self, call: Callable[[bytes, str, int], None]) -> None:
+        """Have `call` called with the node id, address and dBm of a lamppost that is not ours.
+
+        It is what the advert says, by anyone.
+        """
+        self._listener.stranger = call
+
+    def on_alarm(self, call: Callable[[str, str], None]) -> None:
+        """Have `call` called with an adapter's name and what is wrong with it, "" once all is well.
+
+        What passes by itself in a few seconds is not told.
+        """
+        for name, radio in self._radios.items():
+            radio.alarmed = lambda text, name=name: call(name, text)
+
     def add(self, node: bytes, key: bytes, address: str | None, log: Logger) -> BleChannel:
         """A channel to the lamppost `node` (6 bytes), listened for from now on with `key`.
 

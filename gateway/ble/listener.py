@@ -78,6 +78,8 @@ class Listener:
         self.ignored = 0
         # Called with the node id of a lamppost that is worth a visit: it is back, or has restarted.
         self.news: Callable[[bytes], None] = lambda _: None
+        # Called with what a stranger says it is: node id, address, dBm. Not to be believed.
+        self.stranger: Callable[[bytes, str, int], None] = _ignored
 
     def add(self, node: bytes, key: bytes, address: str | None) -> Listened:
         """Listen for the lamppost `node` (6 bytes) with `key` (16 bytes) from now on.
@@ -117,6 +119,9 @@ class Listener:
                 return
         if advert.of_lamppost:
             self.strangers.hear(advert, adapter, sighting)
+            node = node_of(advert)
+            if node is not None:
+                self.stranger(node, advert.address, advert.rssi)
         else:
             self.ignored += 1
 
@@ -163,3 +168,14 @@ def address_of(node: bytes) -> str:
     """The Bluetooth address that an ESP32 with the node id `node` (6 bytes) has."""
     number = (int.from_bytes(node, "big") + _BLUETOOTH_OFFSET) % (1 << 48)
     return ":".join(f"{byte:02X}" for byte in number.to_bytes(6, "big"))
+
+
+def node_of(advert: Advert) -> bytes | None:
+    """The node id of an ESP32 that advertises so; None where its name does not fit its address."""
+    number = int.from_bytes(bytes.fromhex(advert.address.replace(":", "")), "big")
+    node = ((number - _BLUETOOTH_OFFSET) % (1 << 48)).to_bytes(6, "big")
+    return node if advert.name == NAME_BEGINS + node.hex()[6:] else None
+
+
+def _ignored(_node: bytes, _address: str, _rssi: int) -> None:
+    pass

@@ -38,6 +38,8 @@ _RETRY_MOST_S: Final = 60.0
 _CONNECT_S: Final = 10.0
 # Scans that BlueZ is too busy for in a row; after it was killed it takes some.
 _BUSY_MOST: Final = 6
+# Scans that cannot be started in a row until that is an alarm, unless it needs a person anyway.
+_SAY_AFTER: Final = 4
 # Connections that fail in a row, whoever they are to: then it is the adapter.
 _MOST_FAILURES: Final = 12
 
@@ -46,7 +48,8 @@ class Radio:
     """Works `adapter`. scan: "auto" is passive where that is to be had and hears somebody.
 
     silence_s: without any advert for so long the scan is started again, then the adapter switched
-    off and on, then `alarm` says so. changed() is called when `up` or `alarm` changes.
+    off and on, then `alarm` says so. changed() is called when `up` changes, and `alarmed` with what
+    is wrong, "" when that is over.
 
     Counters: `scans` started, `power_cycles`, `connected`, and `faults` by kind.
     """
@@ -63,6 +66,7 @@ class Radio:
         self.adapter = adapter
         self.up = False
         self.alarm = ""
+        self.alarmed: Callable[[str], None] = lambda _: None
         self.scans = 0
         self.power_cycles = 0
         self.connected = 0
@@ -99,7 +103,9 @@ class Radio:
                     self._mode = "active"
                     continue
                 self._unavailable.failed(error=describe(error))
-                self._say(describe(error))
+                lasts = self._unavailable.failures >= _SAY_AFTER
+                if lasts or fault.remedy is Remedy.GIVE_UP:
+                    self._say(describe(error))
                 if fault.remedy is Remedy.POWER_CYCLE or self._stuck(fault):
                     await self._power_cycle()
                 await asyncio.sleep(backoff.next_delay())
@@ -148,7 +154,10 @@ class Radio:
             self.scans += 1
             self._unavailable.over()
             self.up = True
-            self._say("")
+            self._changed()
+            # One for silence stays until somebody is heard.
+            if not self._watchdog.silent:
+                self._say("")
             self._log.debug("scanning", mode=self._mode)
             await self._watch(began)
         finally:
@@ -233,5 +242,6 @@ class Radio:
         return fault
 
     def _say(self, alarm: str) -> None:
-        self.alarm = alarm
-        self._changed()
+        if alarm != self.alarm:
+            self.alarm = alarm
+            self.alarmed(alarm)
