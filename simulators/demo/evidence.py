@@ -18,7 +18,7 @@ FRESH_SECONDS = 2 * 3600
 FRESH_MACHINE_SECONDS = 20
 """Machine time that it is given at least: in a fast night, two hours are over in a moment."""
 
-GATEWAY_LOSSES = ("dropped", "rejected", "missed")
+GATEWAY_LOSSES = ("dropped_age", "dropped_disk", "rejected", "missed")
 """Counters of the gateway for records that it did not get, or did not keep."""
 
 LOG_LOSSES = (records.EVENT_LOG_OVERWRITTEN, records.EVENT_LOG_FAILED)

@@ -97,7 +97,7 @@ class Stage:
         return release_file(self.folder, version)
 
     def gateway_tally(self) -> dict[str, int]:
-        """The gateway's durable counters: added, sent, dropped, rejected, repeated, missed."""
+        """The gateway's durable counters: added, sent, rejected, repeated, missed, and so on."""
         return dict(query(self.folder / "gateway" / "gateway.db", "SELECT name, value FROM tally"))
 
 
