@@ -53,9 +53,8 @@ def examine(file: Path, timeout_s: float = broker.TIMEOUT_S) -> Iterator[Finding
     yield from _answers(configuration, gateway)
     for name, bus in configuration.bus.items():
         yield from serial_ports.check(name, bus, gateway)
-    ble = getattr(configuration, "ble", None)
-    if ble is not None:
-        yield from adapters.check(ble.adapters)
+    if configuration.ble is not None:
+        yield from adapters.check(configuration.ble.adapters)
     yield from clock_state.check(folder)
     yield from disk.check(folder, configuration.buffer.max_bytes)
     yield from certificate_findings(_files(configuration), SystemClock().now())

@@ -143,7 +143,7 @@ def _step(value: object) -> str:
 def _way(section: LamppostSection) -> str:
     ways = [f"{section.bus} {section.address}"] if section.bus is not None else []
     ways += ["lan"] if section.lan else []
-    ways += ["ble"] if getattr(section, "ble", None) else []
+    ways += ["ble"] if section.ble else []
     return ", ".join(ways)
 
 

@@ -24,6 +24,7 @@ FULL = Answers(
         Path("/etc/own.pem"), Path("/etc/own.key"),
     ),
     buses=[BusAnswer("north", "/dev/ttyAMA0", 9600, True), BusAnswer("south", "/dev/ttyUSB0")],
+    adapters=["hci0", "hci1"],
     lan_address="192.168.4.1",
 )  # fmt: skip
 
@@ -41,6 +42,8 @@ def test_the_file_says_what_was_answered(tmp_path: Path) -> None:
     assert configuration.bus["north"].rs485
     assert configuration.bus["south"].baud == 115200
     assert configuration.lan is not None
+    assert configuration.ble is not None
+    assert configuration.ble.adapters == ("hci0", "hci1")
     assert configuration.metrics.listen == "127.0.0.1:9477"
 
 
