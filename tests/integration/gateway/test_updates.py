@@ -6,7 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from protocol import messages, smp
+from protocol import messages, multicast, smp
 from tests.integration.gateway.fake_node import FakeBus, FakeNode
 from tests.integration.gateway.harness import Street, eventually, street
 from tests.integration.gateway.images import make_image
@@ -148,6 +148,32 @@ async def test_what_already_runs_is_not_installed_again(tmp_path: Path) -> None:
         await town.city.want(node.hex, "desired/release", release())
         await eventually(lambda: state(town, node) == "confirmed", "confirmed")
         assert (node.resets, node.chunks) == (0, 0)
+
+
+async def test_a_multicast_that_somebody_spoils_is_followed_by_an_upload(tmp_path: Path) -> None:
+    bus = FakeBus([FakeNode(address) for address in (1, 2, 3)])
+    victim = bus.nodes[2]
+
+    def forge(group: int, command: int) -> None:
+        if victim.reception.active:
+            victim.on_request = lambda group, command: None
+            name = multicast.tag(sha256(IMAGE).digest())
+            victim.reception.write(multicast.chunk_request(name, 3, bytes(1024)), sealed=False)
+
+    victim.on_request = forge
+    async with street(tmp_path, bus) as town:
+        town.gateway.write_config(bus="baud = 921600")
+        await offer(town)
+        await town.gateway.start()
+        for node in bus.nodes.values():
+            await town.city.want(node.hex, "desired/release", release())
+        nodes = list(bus.nodes.values())
+        await eventually(lambda: all(state(town, node) == "confirmed" for node in nodes), "all")
+        assert [node.chunks > 0 for node in nodes] == [False, True, False]
+        assert [node.started for node in nodes] == [[IMAGE[-32:]]] * 3
+        updates = [town.city.reported[node.hex]["update"] for node in nodes]
+        assert [update["multicast"] for update in updates] == [True, False, True]
+        assert [update["mode"] for update in updates] == ["full"] * 3
 
 
 async def test_one_upload_at_a_time_on_a_bus(tmp_path: Path) -> None:
