@@ -17,6 +17,7 @@ from gateway.config.model import Configuration
 from gateway.config.mqtt import MqttSection, TlsSection
 from gateway.config.presence import PresenceSection
 from gateway.config.updates import UpdatesSection
+from gateway.config.web import WebSection
 
 __all__ = [
     "BleSection",
@@ -33,5 +34,6 @@ __all__ = [
     "PresenceSection",
     "TlsSection",
     "UpdatesSection",
+    "WebSection",
     "load",
 ]

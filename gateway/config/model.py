@@ -18,6 +18,7 @@ from gateway.config.mqtt import MqttSection
 from gateway.config.outlet import OutletSection
 from gateway.config.presence import PresenceSection
 from gateway.config.updates import UpdatesSection
+from gateway.config.web import WebSection
 
 
 class Configuration(Section):
@@ -37,4 +38,5 @@ class Configuration(Section):
     updates: UpdatesSection = Field(default_factory=UpdatesSection.model_construct)
     presence: PresenceSection = Field(default_factory=PresenceSection.model_construct)
     metrics: MetricsSection = Field(default_factory=MetricsSection.model_construct)
+    web: WebSection = Field(default_factory=WebSection.model_construct)
     log: LogSection = Field(default_factory=LogSection.model_construct)

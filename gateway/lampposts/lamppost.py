@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from gateway.buffer.records import Position
@@ -40,6 +40,8 @@ class Lamppost:
         # Called when its own sensor has seen somebody since it was last asked. Who came by when is
         # theirs: it is neither logged nor passed on to the city.
         self.saw: Callable[[int], None] = lambda sightings: None
+        # Called with the bodies of records that were read from it, before they are committed.
+        self.read: Callable[[Sequence[bytes]], None] = lambda bodies: None
         self.sightings: int | None = None  # since its start, None while not known
 
         self.link: LinkState = "silent"

@@ -1,0 +1,1 @@
+"""Commissioning: each lamppost found, adopted, named and checked, and a report of it."""
