@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -244,6 +245,7 @@ async def _serve(
         documents=lambda: [reporter.document(lamppost) for lamppost in lampposts.values()],
         buses=lambda: {name: bus_figures(bus.port, bus.line) for name, bus in buses.items()},
         updates=lambda: Counter(updates.describe(node)["state"] for node in lampposts),
+        counters=lambda: {"transfers": asdict(updates.figures)},
     )
     supervision = Supervision(lambda: reloads.configuration, sources, alarms, clock, log)
     reloads = Reloads(
