@@ -18,9 +18,10 @@ from gateway.lampposts.turns import Traffic
 
 # How often it is looked whether there is reason to call, and a line that cannot is tried again.
 _LOOK_S = 1.0
-# Rounds in a row with answers of which none was understood, after which it is called seldom: that
-# is noise, or somebody who wants the line for himself.
+# Rounds in a row with answers of which none was understood, after which it is called this seldom
+# (s): that is noise, or somebody who wants the line for himself.
 _MOST_UNRESOLVED = 3
+_SELDOM_S = 5.0
 # Line time for calls that may be saved up, or overdrawn, s.
 _MOST_CREDIT_S = 0.5
 
@@ -88,7 +89,7 @@ class Watch:
     def _pause(self) -> float:
         """Seconds to the next round, so that calls keep to their share of the line."""
         if self._in_a_row >= _MOST_UNRESOLVED:
-            return _LOOK_S
+            return _SELDOM_S
         self._spend(0.0)
         return max(self.section.call_ms / 1000, -self._credit / self.section.line_share)
 

@@ -100,6 +100,8 @@ def test_a_call_hears_answers_garbling_and_silence_apart(echo: bool) -> None:
         both = (0.0020, answer(7, 3, coming())), (0.0022, answer(9, 1, coming()))
         assert await call(*both) == ([], True)
         assert await call() == ([], False), "what was garbled before is not this call's"
+        assert await call((0.004, answer(7, 3, coming())[:7])) == ([], True), "cut short"
+        assert await call() == ([], False), "nor that"
         assert await call((0.004, answer(7, 3, 200))) == ([], False), "to another call"
         assert await call((0.004, answer(250, 3, coming()))) == ([], False), "no such address"
         assert await call((0.019, answer(7, 4, coming()))) == ([(7, 4)], False), "just in time"
