@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
@@ -12,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway import data_dir, logs
+from gateway.adoption.adoption import Adoption
 from gateway.adoption.unknown import UnknownLampposts
 from gateway.alarms import Alarms
-from gateway.buffer.database import open_checked
+from gateway.buffer.database import Database
 from gateway.buffer.disk import Disk
 from gateway.buffer.groupkeys import GroupKeyStore
 from gateway.buffer.housekeeping import Housekeeping
@@ -24,7 +26,8 @@ from gateway.buffer.writer import Writer
 from gateway.bus.bus import Bus
 from gateway.clock import StreetClock
 from gateway.commands import Commands
-from gateway.config import BleSection, Configuration, LanSection
+from gateway.commissioning.desk import Desk, Surroundings
+from gateway.config import BleSection, Configuration, LamppostSection, LanSection
 from gateway.desired import Configurations
 from gateway.errors import BufferUnavailable, GatewayError
 from gateway.groups.broadcast import Broadcaster
@@ -43,9 +46,12 @@ from gateway.lampposts.session import Session
 from gateway.lampposts.visits import Visits
 from gateway.lan.broker import LocalBroker
 from gateway.lan.channel import LanChannel
+from gateway.lan.giving import give_network
 from gateway.lan.link import LanLink
 from gateway.logs import Logger
 from gateway.metrics.sources import Sources
+from gateway.notify import Notifier
+from gateway.opening import opened
 from gateway.outlets.make import outlets
 from gateway.reload import Difference
 from gateway.reloading import Reloads
@@ -60,6 +66,7 @@ from gateway.uplink.drain import Drain
 from gateway.uplink.link import Link
 from gateway.uplink.presence import Presence
 from gateway.uplink.topics import Topics
+from gateway.web.front import Front
 
 if TYPE_CHECKING:
     from gateway.ble.adapter import OpenAdapter
@@ -89,12 +96,18 @@ async def run(
     open_adapter: gives Bluetooth adapters by name, None for those of this machine.
     Raises OSError and GatewayError when it cannot go on.
     """
-    with data_dir.held(configuration.gateway.data_dir, configuration.gateway.id):
-        await _run(configuration, file, open_adapter)
-
-
-async def _run(configuration: Configuration, file: Path, open_adapter: OpenAdapter | None) -> None:
     log = logs.get()
+    async with opened(configuration, program_version(), Notifier(log), log) as database:
+        await _run(configuration, file, open_adapter, database, log)
+
+
+async def _run(
+    configuration: Configuration,
+    file: Path,
+    open_adapter: OpenAdapter | None,
+    database: Database,
+    log: Logger,
+) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     damaged: asyncio.Future[None] = loop.create_future()
@@ -105,7 +118,7 @@ async def _run(configuration: Configuration, file: Path, open_adapter: OpenAdapt
         )
 
     path = configuration.gateway.data_dir / data_dir.DATABASE
-    writer = Writer(open_checked(path, log), on_damage)
+    writer = Writer(database, on_damage)
     writer.start()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
@@ -252,6 +265,39 @@ async def _serve(
         file, configuration, _apply, supervision.notifier, supervision.status, alarms, log
     )
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloads.asked.set)
+
+    def leads_to(section: LamppostSection) -> list[Channel]:
+        return _ways_to_a_stranger(section, reloads.configuration, buses, lan, ble, unknown, log)
+
+    async def give(lamppost: Lamppost, section: LamppostSection) -> bool:
+        if local_broker is None:
+            return False
+        return await give_network(lamppost, local_broker.network_document(section))
+
+    desk = Desk(
+        Surroundings(
+            gateway=configuration.gateway.id,
+            version=program_version(),
+            lampposts=lampposts,
+            unknown=unknown,
+            adoption=Adoption(file, state, clock, log),
+            ways=leads_to,
+            buses=buses,
+            desired=configurations.describe,
+            clock=clock,
+            state=state,
+            folder=data,
+            config_file=file,
+            reload=reloads.asked.set,
+            log=log,
+            on_lamp=dimming.overridden,
+            signal=lambda node: _rssi(ble, node),
+            give=give,
+        )
+    )
+    for lamppost in lampposts.values():
+        lamppost.read = lambda bodies, node=lamppost.node: desk.took(node, bodies)
+    front = Front(configuration.gateway.id, desk, configuration.web, data, clock, log)
     log.info("started", lampposts=len(lampposts), buffered=records.rows)
 
     try:
@@ -260,7 +306,7 @@ async def _serve(
                 group.create_task(coroutine)
                 for coroutine in (
                     link.run(), updates.run(), news.run(), housekeeping.run(),
-                    supervision.run(), reloads.run(),
+                    supervision.run(), reloads.run(), front.run(),
                 )
             ]  # fmt: skip
             for name, bus in buses.items():
@@ -412,6 +458,37 @@ def _lampposts(
             section.place,
         )
     return lampposts
+
+
+def _ways_to_a_stranger(
+    section: LamppostSection,
+    configuration: Configuration,
+    buses: dict[str, Bus],
+    lan: LanLink | None,
+    ble: BleLink | None,
+    unknown: UnknownLampposts,
+    log: Logger,
+) -> list[Channel]:
+    channels: list[Channel] = []
+    if section.bus in buses and section.address is not None:
+        channels.append(buses[section.bus].channel(section.address))
+    if lan is not None and configuration.lan is not None and section.lan:
+        wait = configuration.lan.reply_timeout_ms / 1000
+        channels.append(LanChannel(section.node, lan, wait, configuration.lan.attempts))
+    if ble is not None and section.ble:
+        met = [one.address for one in unknown.shown() if one.node == section.node]
+        for address in (*met, section.ble_address):
+            channel = ble.stranger(address, log) if isinstance(address, str) else None
+            if channel is not None:
+                channels.append(channel)
+                break
+    return channels
+
+
+def _rssi(ble: BleLink | None, node: bytes) -> int | None:
+    live = ble.live(node) if ble is not None else None
+    # It advertises every second or so.
+    return live.rssi if live is not None and time.monotonic() - live.heard < 60 else None
 
 
 def _poller(

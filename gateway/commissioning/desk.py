@@ -59,6 +59,7 @@ class Surroundings:
         config_file: the configuration file.
         reload: has the configuration read again.
         on_lamp: called with a node id before its lamp is overridden.
+        signal: dBm of what is heard of a lamppost at the moment, None where nothing tells.
         give: gives a lamppost the local network, over a link that works; None without one.
         log: where to say what was done.
     """
@@ -78,6 +79,7 @@ class Surroundings:
     reload: Callable[[], None]
     log: Logger
     on_lamp: Callable[[bytes], None] = field(default=lambda node: None)
+    signal: Callable[[bytes], int | None] = field(default=lambda node: None)
     give: Callable[[Lamppost, LamppostSection], Awaitable[bool]] | None = None
 
 
@@ -294,8 +296,10 @@ class Desk:
 
     def _shown(self, post: Lamppost) -> dict[str, Any]:
         job = self.jobs.latest.get(post.id)
+        signal = self._around.signal(post.node)
         return lamppost_document(
-            post, self._sheet(post)["verdict"], self._signals.get(post.node),
+            post, self._sheet(post)["verdict"],
+            self._signals.get(post.node) if signal is None else signal,
             job.document() if job is not None else None, post.node in self._apart,
         )  # fmt: skip
 
