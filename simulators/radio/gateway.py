@@ -4,6 +4,7 @@
 of sockets made by ``StreetRadio.serve_hci``. It is the gateway's own program in all else.
 """
 
+import logging
 import sys
 
 from gateway.main import run_program
@@ -12,6 +13,8 @@ from simulators.radio.bleak_backend import BumbleAdapter
 
 def main() -> None:
     """Entry point."""
+    # At debug it tells of each packet.
+    logging.getLogger("bumble").setLevel(logging.WARNING)
     sys.exit(run_program(open_adapter=BumbleAdapter))
 
 
