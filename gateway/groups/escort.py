@@ -49,10 +49,6 @@ class Escort:
         self._single: dict[bytes, asyncio.Task[None]] = {}
         self.sent = 0
 
-    def follow(self, waves: Waves) -> None:
-        """The streets are others now, or light runs along them otherwise."""
-        self._waves = waves
-
     def saw(self, lamppost: Lamppost, sightings: int) -> None:
         """`lamppost` has seen somebody `sightings` times, of which the low 8 bits count.
 

@@ -52,27 +52,13 @@ class GroupKeys:
         self._not_before: dict[bytes, float] = {}
         self._failures: dict[bytes, int] = {}  # in a row
 
-    async def follow(self, lampposts: Sequence[Lamppost]) -> None:
-        """The bus has these lampposts now: others need the key, or must not have it any more.
-
-        Raises BufferUnavailable.
-        """
-        self._lampposts = lampposts
-        await self.load()
-
     async def load(self) -> None:
         """Find the key, or make one. Raises BufferUnavailable."""
-        key, new = await self._store.current(
+        self._key, new = await self._store.current(
             self._bus, [lamppost.node for lamppost in self._lampposts]
         )
-        if key == self._key:
-            return
-        self._key = key
-        self._counter = self._reserved = 0
-        self._has.clear()
-        self._not_before.clear()
         if new:
-            self._log.info("new group key", key_id=key.key_id)
+            self._log.info("new group key", key_id=self._key.key_id)
 
     def has(self, lamppost: Lamppost) -> bool:
         """Whether `lamppost` has the key and listens to our counters, as far as can be known."""

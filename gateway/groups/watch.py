@@ -37,7 +37,7 @@ def dims_by_presence(lamppost: Lamppost, desired: Callable[[bytes, str], Any]) -
 
 
 class Watch:
-    """Calls the `lampposts` of bus `bus` as `section` has it, which may change, while `wanted()`.
+    """Calls the `lampposts` of bus `bus` as `section` has it, while `wanted()`.
 
     unresolved: rounds in which somebody answered who was never understood.
     """
@@ -52,11 +52,10 @@ class Watch:
         wanted: Callable[[], bool],
     ) -> None:
         self._bus = bus
-        self._by_address: dict[int, Lamppost] = {}
-        self.follow(lampposts)
+        self._by_address = {post.address: post for post in lampposts if post.address is not None}
         self._broadcaster = broadcaster
         self._escort = escort
-        self.section = section
+        self._section = section
         self._wanted = wanted
         self._caller = Caller(self._call, self._news)
         self._began = 0.0
@@ -65,10 +64,6 @@ class Watch:
         self._in_a_row = 0
         self.calls = 0
         self.unresolved = 0
-
-    def follow(self, lampposts: Sequence[Lamppost]) -> None:
-        """The bus has these lampposts now."""
-        self._by_address = {post.address: post for post in lampposts if post.address is not None}
 
     async def run(self) -> None:
         """Call until cancelled."""
@@ -91,12 +86,12 @@ class Watch:
         if self._in_a_row >= _MOST_UNRESOLVED:
             return _SELDOM_S
         self._spend(0.0)
-        return max(self.section.call_ms / 1000, -self._credit / self.section.line_share)
+        return max(self._section.call_ms / 1000, -self._credit / self._section.line_share)
 
     def _spend(self, seconds: float) -> None:
         """Take line time from what has come together since it was last looked."""
         now = time.monotonic()
-        earned = self.section.line_share * (now - self._rated_at)
+        earned = self._section.line_share * (now - self._rated_at)
         self._rated_at = now
         credit = min(_MOST_CREDIT_S, self._credit + earned) - seconds
         self._credit = max(-_MOST_CREDIT_S, credit)
@@ -112,7 +107,7 @@ class Watch:
         self.unresolved += done.unresolved
 
     async def _call(self, mask: int, value: int, heard: bytes) -> Called:
-        window = self.section.window_ms / 1000
+        window = self._section.window_ms / 1000
         return await self._broadcaster.line.call(mask, value, heard, window)
 
     async def _news(self, answers: list[tuple[int, int]], last: bool) -> None:

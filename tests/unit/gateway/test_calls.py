@@ -316,9 +316,8 @@ def test_the_same_sighting_by_a_call_and_by_a_poll_is_one() -> None:
         street = Street((3,))
         (post, other, _) = street.lampposts.values()
         seen: list[bytes] = []
-        street.escort.follow(
-            cast("Any", SimpleNamespace(seen=lambda node, now: seen.append(node) or []))
-        )
+        waves = SimpleNamespace(seen=lambda node, now: seen.append(node) or [])
+        street.escort._waves = cast("Any", waves)  # pyright: ignore[reportPrivateUsage]
         for sightings in (7, 7, 263, 8, 8):
             street.escort.saw(post, sightings)
         street.escort.saw(other, 8)
