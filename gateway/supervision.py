@@ -11,6 +11,7 @@ from gateway.cabinet import certificates, local_broker
 from gateway.cabinet.certificate_watch import CertificateWatch
 from gateway.clock import StreetClock
 from gateway.config import Configuration
+from gateway.config.metrics import Address
 from gateway.logs import Logger
 from gateway.metrics.endpoint import Endpoint, EndpointUnavailable
 from gateway.metrics.sources import BusFigures, Sources
@@ -95,16 +96,21 @@ class Supervision:
 
     async def run(self) -> None:
         """Say that the gateway is ready, and look after it until cancelled."""
+        endpoint = Endpoint(self._sources, self._clock, self._log)
+        metrics = self._configuration().metrics
+        # Before it is said to be ready: whoever waited for that may ask at once.
+        served = metrics.enabled and self._listen(endpoint, metrics.address)
         self.notifier.ready(self.status())
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.vitals.run())
                 group.create_task(self.certificates.run())
                 group.create_task(self._tell_status())
-                if self._configuration().metrics.enabled:
-                    group.create_task(self._serve())
+                if metrics.enabled and not served:
+                    group.create_task(self._listen_again(endpoint, metrics.address))
         finally:
             self.notifier.stopping()
+            await endpoint.close()
 
     async def publish_alarms(self, status: Callable[[], Awaitable[None]]) -> None:
         """Have `status` tell the city of alarms whenever they change; for `Link.publishers`."""
@@ -127,22 +133,21 @@ class Supervision:
             if not self.vitals.late:
                 self.notifier.status(self.status())
 
-    async def _serve(self) -> None:
-        endpoint = Endpoint(self._sources, self._clock, self._log)
-        address = self._configuration().metrics.address
+    async def _listen_again(self, endpoint: Endpoint, address: Address) -> None:
         while True:
-            try:
-                endpoint.start(address)
-                break
-            except EndpointUnavailable as error:
-                # Readings do not wait for somebody who could look at figures.
-                self._alarms.set(_UNSERVED, str(error))
             await asyncio.sleep(_LISTEN_AGAIN_S)
-        self._alarms.over(_UNSERVED)
+            if self._listen(endpoint, address):
+                return
+
+    def _listen(self, endpoint: Endpoint, address: Address) -> bool:
         try:
-            await asyncio.get_running_loop().create_future()
-        finally:
-            await endpoint.close()
+            endpoint.start(address)
+        except EndpointUnavailable as error:
+            # Readings do not wait for somebody who could look at figures.
+            self._alarms.set(_UNSERVED, str(error))
+            return False
+        self._alarms.over(_UNSERVED)
+        return True
 
     def _files(self) -> Sequence[certificates.CertificateFile]:
         configuration = self._configuration()

@@ -226,13 +226,15 @@ class GatewayProcess:
         self._process: asyncio.subprocess.Process | None = None
 
     def write_config(self, **extra: str) -> None:
-        """`extra` lines by section: bus, buffer, updates."""
+        """`extra` lines by section: bus, buffer, metrics, updates."""
         text = f'[gateway]\nid = "{GATEWAY}"\ndata_dir = "{self.data}"\n'
         text += f'[mqtt]\nhost = "127.0.0.1"\nport = {self._broker_port}\n'
         text += f"report_interval_s = 0.05\n{extra.get('mqtt', '')}\n"
         text += "[updates]\nretry_s = 0.1\nsettle_s = 0.2\nmulticast_gather_s = 0.5\n"
         text += f"{extra.get('updates', '')}\n"
         text += f"[buffer]\n{extra.get('buffer', '')}\n"
+        # Many gateways run at once here, and there is one default port.
+        text += f"[metrics]\n{extra.get('metrics', 'enabled = false')}\n"
         text += '[log]\nlevel = "debug"\n'
         for name, bus in self._buses.items():
             text += (

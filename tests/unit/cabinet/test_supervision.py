@@ -62,7 +62,7 @@ async def test_from_ready_to_stopping(tmp_path: Path, monkeypatch: pytest.Monkey
         await until(lambda: "WATCHDOG=1" in (heard.extend(systemd.all_heard()) or heard))
         assert heard[:2] == [
             "READY=1",
-            "STATUS=3 lampposts, 1 silent; broker connected; 7 records kept; 0 alarms",
+            "STATUS=3 lampposts, 1 silent; broker connected; 7 records kept; 1 alarms",
         ]
         # Somebody else has the address of the metrics: the gateway runs on, and says so.
         await until(
