@@ -37,6 +37,10 @@ class Notifier:
         """The service is started, or has reloaded. status: a line for `systemctl status`."""
         self._send(f"READY=1\nSTATUS={_line(status)}")
 
+    def starting(self, status: str, patience_s: float) -> None:
+        """It is not ready yet, for the reason `status`, and may need `patience_s` more for it."""
+        self._send(f"STATUS={_line(status)}\nEXTEND_TIMEOUT_USEC={int(patience_s * _US)}")
+
     def alive(self) -> None:
         """Feed the watchdog."""
         self._send("WATCHDOG=1")

@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from gateway.buffer import tallies
@@ -115,8 +116,26 @@ def _renew(path: Path, log: Logger) -> Database:
     why = _marked(path)[1]
     log.error("database damaged: salvaging what can be read", path=str(path), error=why)
     new = _beside(path, ".new")
-    for part in _PARTS:
-        _beside(new, part).unlink(missing_ok=True)
+    _remove(new)
+    try:
+        copied = _salvage_into(new, path)
+    except BaseException:
+        # Whoever makes room on a full disk shall find what they made.
+        with suppress(OSError):
+            _remove(new)
+        raise
+    with new.open("rb+") as file:
+        os.fsync(file.fileno())
+    new.rename(_beside(path, ".salvaged"))
+    _settle_folder(path)
+    aside = _put_in_place(path)
+    log.error("salvaged from the damaged database", aside=str(aside), **copied)
+    _prune(path, log)
+    return _open_sound(path)
+
+
+def _salvage_into(new: Path, path: Path) -> dict[str, int]:
+    """Salvage the database at `path` into the file `new`; gives the rows copied of each table."""
     database = connect(new)
     try:
         migrate(database)
@@ -129,14 +148,12 @@ def _renew(path: Path, log: Logger) -> Database:
             raise OSError(f"{new}: what was salvaged could not be written into one file")
     finally:
         database.conn.close()
-    with new.open("rb+") as file:
-        os.fsync(file.fileno())
-    new.rename(_beside(path, ".salvaged"))
-    _settle_folder(path)
-    aside = _put_in_place(path)
-    log.error("salvaged from the damaged database", aside=str(aside), **copied)
-    _prune(path, log)
-    return _open_sound(path)
+    return copied
+
+
+def _remove(file: Path) -> None:
+    for part in _PARTS:
+        _beside(file, part).unlink(missing_ok=True)
 
 
 def set_aside(path: Path) -> list[Path]:
@@ -149,8 +166,7 @@ def _prune(path: Path, log: Logger) -> None:
     # A card that dies damages one copy after the other: they must not fill it.
     for old in set_aside(path)[:-_MOST_ASIDE]:
         log.error("removing an old damaged database", file=str(old))
-        for part in _PARTS:
-            _beside(old, part).unlink(missing_ok=True)
+        _remove(old)
 
 
 def replace(path: Path, new: Path) -> Path:

@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 import aiomqtt
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 
 from gateway.backoff import FullJitter
 from gateway.clock import StreetClock
 from gateway.config import MqttSection
 from gateway.logs import Logger, Trouble
 from gateway.uplink.client import VerdictClient
-from gateway.uplink.credentials import password, tls_context
+from gateway.uplink.connecting import make_client, status_document
 from gateway.uplink.drain import Drain
 from gateway.uplink.topics import Topics
 
 _RECONNECT_FIRST_S = 0.5
 _RECONNECT_MOST_S = 60.0
-# Commands given while the connection is down arrive after it, unless they have expired.
-_SESSION_EXPIRY_S = 3600
-# Bytes of the largest that is meant for a gateway, the list of releases (an image is smaller), and
-# of what comes with it. The broker keeps back what is larger, whoever has published it.
-_LARGEST_PACKET = 1_100_000
 
 # What is cut off sooner than this, such as one of two gateways with the same id, each of which the
 # broker disconnects for the other, has not recovered: it waits longer each time.
@@ -68,6 +60,7 @@ class Link:
         self._topics = Topics(gateway)
         self._client: VerdictClient | None = None
         self._extra: set[str] = set()
+        self._again = asyncio.Event()
         self.on_message: Handler | None = None
         self.on_connected: Callable[[], None] | None = None
         self.publishers: list[Callable[[], Awaitable[None]]] = []
@@ -91,6 +84,21 @@ class Link:
                 # ValueError: a password or certificate file that is not what it should be.
                 self._trouble.failed(why=str(_first(failures)))
             await asyncio.sleep(backoff.next_delay())
+
+    def follow(self, settings: MqttSection) -> None:
+        """Go by `settings` from now on, over a new connection."""
+        self._settings = settings
+        self._log = self._log.bind(broker=f"{settings.host}:{settings.port}")
+        self._again.set()
+
+    async def ask_again(self) -> None:
+        """Have the broker send again what it retains for us."""
+        for topic in self._topics.wanted:
+            if self._client is not None:
+                try:
+                    await self._client.subscribe(topic, qos=1)
+                except aiomqtt.MqttError as error:
+                    self._log.debug("it comes after the reconnect", why=str(error))
 
     async def publish(self, topic: str, payload: bytes) -> None:
         """Publish retained with QoS 1; done when acknowledged. Raises aiomqtt.MqttError."""
@@ -158,6 +166,7 @@ class Link:
     async def _work(self, client: VerdictClient, backoff: FullJitter) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._settle(backoff))
+            group.create_task(self._renewed())
             group.create_task(self._drain.run(client))
             for publisher in self.publishers:
                 group.create_task(_coroutine(publisher))
@@ -169,43 +178,22 @@ class Link:
                         getattr(message.properties, "MessageExpiryInterval", None),
                     )
 
+    async def _renewed(self) -> None:
+        self._again.clear()
+        await self._again.wait()
+        raise aiomqtt.MqttError("other settings: connecting anew")
+
     async def _settle(self, backoff: FullJitter) -> None:
         await asyncio.sleep(_STABLE_S)
         backoff.reset()
         self._trouble.over()
 
     def _make(self, will: aiomqtt.Will) -> VerdictClient:
-        """A fresh client for each connection: none inherits another's trouble."""
-        settings = self._settings
-        properties = Properties(PacketTypes.CONNECT)
-        properties.SessionExpiryInterval = _SESSION_EXPIRY_S
-        properties.MaximumPacketSize = _LARGEST_PACKET
-        return VerdictClient(
-            settings.host,
-            settings.port,
-            username=settings.username,
-            password=password(settings.password_file),
-            identifier=f"lamplighter-{self._gateway}",
-            protocol=aiomqtt.ProtocolVersion.V5,
-            will=will,
-            clean_start=False,
-            properties=properties,
-            keepalive=settings.keepalive,
-            timeout=max(10, settings.keepalive),
-            tls_context=tls_context(settings.tls),
-            max_inflight_messages=settings.in_flight,
-        )
+        identifier = f"lamplighter-{self._gateway}"
+        return make_client(self._settings, identifier, will, keeps_session=True)
 
     def _status(self, state: str, since: int) -> bytes:
-        return json.dumps(
-            {
-                "state": state,
-                "since": since,
-                "version": self._version,
-                "gateway": self._gateway,
-                "alarms": list(self.alarms()),
-            }
-        ).encode()
+        return status_document(self._gateway, self._version, state, since, self.alarms())
 
 
 async def _coroutine(make: Callable[[], Awaitable[None]]) -> None:

@@ -1,0 +1,64 @@
+"""A client for one connection to the city's broker, and what stands in the status document."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import aiomqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from gateway.config import MqttSection
+from gateway.uplink.client import VerdictClient
+from gateway.uplink.credentials import password, tls_context
+
+# Commands given while the connection is down arrive after it, unless they have expired.
+_SESSION_EXPIRY_S = 3600
+# Bytes of the largest that is meant for a gateway, the list of releases (an image is smaller), and
+# of what comes with it. The broker keeps back what is larger, whoever has published it.
+_LARGEST_PACKET = 1_100_000
+
+
+def make_client(
+    settings: MqttSection, identifier: str, will: aiomqtt.Will, *, keeps_session: bool
+) -> VerdictClient:
+    """A fresh client for each connection: none inherits another's trouble.
+
+    Files named in `settings` are read anew, so that a renewed certificate or password is used.
+    keeps_session: whether the broker keeps what is sent to the gateway while it is away. Raises
+    OSError and ValueError where the files are not what they should be.
+    """
+    properties = Properties(PacketTypes.CONNECT)
+    properties.SessionExpiryInterval = _SESSION_EXPIRY_S if keeps_session else 0
+    properties.MaximumPacketSize = _LARGEST_PACKET
+    return VerdictClient(
+        settings.host,
+        settings.port,
+        username=settings.username,
+        password=password(settings.password_file),
+        identifier=identifier,
+        protocol=aiomqtt.ProtocolVersion.V5,
+        will=will,
+        clean_start=not keeps_session,
+        properties=properties,
+        keepalive=settings.keepalive,
+        timeout=max(10, settings.keepalive),
+        tls_context=tls_context(settings.tls),
+        max_inflight_messages=settings.in_flight,
+    )
+
+
+def status_document(
+    gateway: str, version: str, state: str, since: int, alarms: Sequence[object]
+) -> bytes:
+    """The retained status: `state` is online or offline since the street time `since`."""
+    return json.dumps(
+        {
+            "state": state,
+            "since": since,
+            "version": version,
+            "gateway": gateway,
+            "alarms": list(alarms),
+        }
+    ).encode()
