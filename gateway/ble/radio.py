@@ -80,7 +80,9 @@ class Radio:
         self._unavailable = Trouble(self._log, "Bluetooth adapter unavailable")
         self._watchdog = Watchdog(silence_s, time.monotonic())
         self._control = asyncio.Lock()
-        self._again = asyncio.Event()
+        # Look whether the adapter is still there; and start the scan again when it is.
+        self._look = asyncio.Event()
+        self._again = False
         self._failed_in_a_row = 0
         # Machine time of the last proof that the adapter works, other than an advert.
         self._proved = float("-inf")
@@ -118,9 +120,15 @@ class Radio:
         async with self._control:
             if not self.up:
                 raise LinkUnavailable(f"the Bluetooth adapter {self.name} is not there")
+
+            def lost() -> None:
+                # It may be bluetoothd or the adapter that has gone.
+                self._look.set()
+                ended()
+
             try:
                 connection = await Connection.open(
-                    self.adapter, device, _CONNECT_S, ended, self._log
+                    self.adapter, device, _CONNECT_S, lost, self._log
                 )
             except FAILURES as error:
                 self._connect_failed(self._note(error))
@@ -136,13 +144,15 @@ class Radio:
 
     def scan_again(self) -> None:
         """Start the scan anew, unless it was just now; find out whether the adapter is there."""
-        self._again.set()
+        self._again = True
+        self._look.set()
 
     # ------------------------------------------------------------------------------------- scan
 
     async def _scan(self, backoff: FullJitter) -> None:
         """Scan until it has to be started again."""
-        self._again.clear()
+        self._look.clear()
+        self._again = False
         scanner = self.adapter.scanner(self._hear, self._mode)
         try:
             async with self._control:
@@ -184,8 +194,9 @@ class Radio:
                     self._mode = "active"
                 self._log.warning("no advert heard; scan started again", silence_s=self._silence)
                 return
-            asked = await happens_within(self._again, min(wait, _CHECK_S))
-            self._again.clear()
+            await happens_within(self._look, min(wait, _CHECK_S))
+            self._look.clear()
+            asked, self._again = self._again, False
             if not await self.adapter.still_there():
                 raise BleakError(f"adapter '{self.name}' not found: bluetoothd or it was restarted")
             if asked and time.monotonic() - began >= _LEAST_SCAN_S:

@@ -5,6 +5,7 @@ One machine for all: it takes seconds to start.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from gateway.lampposts import management
 from gateway.lampposts.turns import Traffic
 from protocol import records
 from simulators.bluez import BluezGuest
+from simulators.street import Street
 from simulators.tools import bluez_guest
 from simulators.tools.errors import ToolError
 from tests.integration.gateway.ble_street import Nearby, nearby, status, street_on_air, until
@@ -33,10 +35,17 @@ async def test_through_the_real_bluez(
         with capsys.disabled():
             print(f"\n  {time.monotonic() - began:6.1f} s  {what}", end="", flush=True)
 
-    async with street_on_air(tmp_path) as street:
-        done("a lamppost is on air")
-        async with BluezGuest(street.folder / "hci", tmp_path / "guest.log") as guest:
+    async with contextlib.AsyncExitStack() as stack:
+        guests: list[BluezGuest] = []
+
+        async def boot(street: Street) -> None:
+            guest = BluezGuest(street.folder / "hci", tmp_path / "guest.log")
+            guests.append(await stack.enter_async_context(guest))
             done("BlueZ is up")
+
+        async with street_on_air(tmp_path, beside=boot) as street:
+            done("a lamppost is on air")
+            (guest,) = guests
             for name, value in guest.environment.items():
                 monkeypatch.setenv(name, value)
             adapter = BluezAdapter("hci0")

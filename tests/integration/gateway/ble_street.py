@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 from gateway import logs
@@ -76,16 +76,27 @@ async def status(lamppost: Lamppost) -> dict[str, object]:
     return messages.parse_status(await lamppost.session.ask(request, Traffic.POLL))
 
 
+async def _nothing(_: Street) -> None:
+    pass
+
+
 @contextlib.asynccontextmanager
 async def street_on_air(
-    folder: Path, lampposts: int = 1, interval_ms: int = INTERVAL_MS
+    folder: Path,
+    lampposts: int = 1,
+    interval_ms: int = INTERVAL_MS,
+    beside: Callable[[Street], Awaitable[object]] = _nothing,
 ) -> AsyncIterator[Street]:
-    """A street whose lampposts have been told, over their bus, to be on air."""
+    """A street whose lampposts have been told, over their bus, to be on air.
+
+    beside: what is done meanwhile, once the street's air is there.
+    """
     plan = StreetPlan(lampposts=lampposts, heap="1M", radio=True)
     async with Street(folder, plan) as street:
-        await street.power_on()
         assert street.radio is not None
         await street.radio.serve_hci(street.folder / "hci")
+        meanwhile = asyncio.ensure_future(beside(street))
+        await street.power_on()
         document = configuration.document(1, {"link/ble": 1, "ble/interval": interval_ms})
         written = {"name": "configuration", "val": document}
         for post in street.lampposts:
@@ -95,6 +106,7 @@ async def street_on_air(
                 assert await gateway.sealed(smp.OP_WRITE, smp.GROUP_OS, smp.OS_RESET, {}) == {}
             finally:
                 gateway.close()
+        await meanwhile
         yield street
 
 
