@@ -8,7 +8,11 @@ import sys
 from collections.abc import Mapping, MutableMapping
 from typing import Any, Literal
 
-import structlog
+from gateway.absent import absent
+
+# For tracebacks in colour and green threads, of which there are none here: 5 MB.
+with absent("rich", "greenlet"):
+    import structlog
 
 Logger = structlog.stdlib.BoundLogger
 

@@ -10,7 +10,11 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-import sqlite_utils
+from gateway.absent import absent
+
+# It has a use for numpy's types, and we have none for numpy: 11 MB.
+with absent("numpy", "pandas"):
+    import sqlite_utils
 
 from gateway.errors import GatewayError
 

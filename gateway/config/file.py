@@ -14,7 +14,6 @@ from gateway.config.lamppost import LamppostSection
 from gateway.config.model import Configuration
 from gateway.config.problems import describe, one
 from gateway.errors import ConfigurationError
-from gateway.updates.rootfile import read_root
 
 
 def load(path: Path) -> tuple[Configuration, list[str]]:
@@ -128,6 +127,9 @@ def _root_file(path: Path, configuration: Configuration) -> list[str]:
     root_file = configuration.updates.root_file
     if root_file is None:
         return []
+    # Not at the top: python-tuf takes 5 MB, which a gateway without a root file need not have.
+    from gateway.updates.rootfile import read_root
+
     try:
         read_root(root_file)
     except (OSError, ValueError) as error:

@@ -1,6 +1,7 @@
 """The requests the gateway makes of lampposts, by name.
 
-Standard groups use the message classes of `smp`; group 64 those of `protocol.messages`.
+Group 64 uses the messages of `protocol.messages`. The image group uses those of `smp`, and
+uploads are `smpclient`'s: 6 MB that a gateway loads when the first update comes.
 """
 
 from __future__ import annotations
@@ -8,21 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from smp import header as smpheader
-from smp.exceptions import SMPException
-from smp.image_management import (
-    ImageStatesReadRequest,
-    ImageStatesReadResponse,
-    ImageStatesWriteRequest,
-)
-from smp.os_management import ResetWriteRequest
-from smp.settings_management import WriteSettingRequest
-from smpclient import SMPClient
-from smpclient.exceptions import SMPClientException
-
 from gateway.errors import BadReply, GatewayError
 from gateway.lampposts.lamppost import Lamppost
-from gateway.lampposts.smp_transport import SessionTransport
 from gateway.lampposts.turns import Traffic
 from protocol import cbor, configuration, messages, smp
 from protocol.errors import ProtocolError
@@ -65,6 +53,12 @@ def identify(seconds: int) -> bytes:
     return _write(messages.IDENTIFY, messages.identify_request(seconds))
 
 
+def setting(name: str, value: bytes) -> bytes:
+    """The message that writes `value` (CBOR) to the setting `name`."""
+    body = {"name": name, "val": value}
+    return smp.pack(smp.OP_WRITE, smp.GROUP_SETTINGS, 0, smp.SETTINGS_READ_WRITE, body)
+
+
 async def status(lamppost: Lamppost, attempts: int | None = None) -> dict[str, Any]:
     """Read STATUS, sealed. Raises as Session.ask does."""
     body = await lamppost.session.ask(_read(messages.STATUS, {}), Traffic.POLL, attempts=attempts)
@@ -105,27 +99,30 @@ async def lamp_groups(lamppost: Lamppost) -> int:
 
 async def configure(lamppost: Lamppost, version: int, values: dict[str, Any]) -> None:
     """Write a configuration. Raises NodeRefused with the lamppost's reason, and as Session.ask."""
-    request = WriteSettingRequest(
-        name="configuration", val=configuration.document(version, values), sequence=0
-    )
-    await lamppost.session.ask(bytes(request), Traffic.TRANSFER, patience_s=FLASH_PATIENCE_S)
+    request = setting("configuration", configuration.document(version, values))
+    await lamppost.session.ask(request, Traffic.TRANSFER, patience_s=FLASH_PATIENCE_S)
 
 
 async def start_on_next_reset(lamppost: Lamppost, image_hash: bytes) -> None:
     """Mark an uploaded image for a trial. Raises as Session.ask does."""
+    from smp.image_management import ImageStatesWriteRequest
+
     request = ImageStatesWriteRequest(hash=image_hash, confirm=False, sequence=0)
     await lamppost.session.ask(bytes(request), Traffic.TRANSFER, patience_s=FLASH_PATIENCE_S)
 
 
 async def reset(lamppost: Lamppost) -> None:
     """Restart the lamppost, once. Raises Unsettled when it may have happened, else as ask."""
-    await lamppost.session.ask(
-        bytes(ResetWriteRequest(sequence=0)), Traffic.TRANSFER, idempotent=False
-    )
+    request = smp.pack(smp.OP_WRITE, smp.GROUP_OS, 0, smp.OS_RESET, {})
+    await lamppost.session.ask(request, Traffic.TRANSFER, idempotent=False)
 
 
 async def images(lamppost: Lamppost) -> list[dict[str, Any]]:
     """The image slots: slot, version, hash, active, confirmed, pending. Sealed: acted upon."""
+    from smp import header as smpheader
+    from smp.exceptions import SMPException
+    from smp.image_management import ImageStatesReadRequest, ImageStatesReadResponse
+
     request = bytes(ImageStatesReadRequest(sequence=0))
     body = await lamppost.session.ask(request, Traffic.TRANSFER)
     header = smpheader.Header(
@@ -156,6 +153,8 @@ class Upload:
     """
 
     def __init__(self, lamppost: Lamppost, image: bytes) -> None:
+        from gateway.lampposts.smp_transport import SessionTransport
+
         self._transport = SessionTransport(lamppost.session, FLASH_PATIENCE_S)
         self._lamppost = lamppost
         self._image = image
@@ -167,6 +166,9 @@ class Upload:
 
         Raises as Session.ask does.
         """
+        from smpclient import SMPClient
+        from smpclient.exceptions import SMPClientException
+
         client = SMPClient(self._transport, self._lamppost.id, CLIENT_TIMEOUT_S)
         stalled = 0
         try:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from smp.settings_management import CommitSettingsRequest, WriteSettingRequest
-
 from gateway.errors import BadReply
 from gateway.lampposts import management
 from gateway.lampposts.lamppost import Lamppost
@@ -13,6 +11,7 @@ from protocol import cbor, messages, network, smp
 from protocol.errors import ProtocolError
 
 _SWITCH = "link/lan"
+_COMMIT = smp.pack(smp.OP_WRITE, smp.GROUP_SETTINGS, 0, smp.SETTINGS_COMMIT, {})
 _LAN = messages.LINK_NAMES.index("lan")
 
 
@@ -29,7 +28,7 @@ async def give_network(lamppost: Lamppost, document: bytes, *, switch_on: bool =
     if not switch_on or await lan_state(lamppost) is not None:
         return False
     await _write(lamppost, _SWITCH, cbor.dumps(1))
-    await _ask(lamppost, bytes(CommitSettingsRequest(sequence=0)))
+    await _ask(lamppost, _COMMIT)
     await management.reset(lamppost)
     return True
 
@@ -52,7 +51,7 @@ async def lan_state(lamppost: Lamppost) -> tuple[bool, str] | None:
 
 
 async def _write(lamppost: Lamppost, name: str, value: bytes) -> None:
-    await _ask(lamppost, bytes(WriteSettingRequest(name=name, val=value, sequence=0)))
+    await _ask(lamppost, management.setting(name, value))
 
 
 async def _ask(lamppost: Lamppost, request: bytes) -> None:

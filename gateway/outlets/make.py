@@ -14,10 +14,7 @@ from gateway.config.outlet import HomeAssistantSection, OutletSection, Sparkplug
 from gateway.lampposts.lamppost import Lamppost
 from gateway.logs import Logger
 from gateway.outlets.dialect import Dialect, Post
-from gateway.outlets.homeassistant import HomeAssistant
 from gateway.outlets.outlet import Client, Command, Outlet
-from gateway.outlets.sparkplug import Sparkplug
-from gateway.outlets.thingsboard import ThingsBoard
 from gateway.uplink.credentials import password, tls_context
 
 # A tap on a screen that finds no lamppost for this long is no wish any more.
@@ -57,12 +54,19 @@ def post_of(lamppost: Lamppost) -> Post:
 
 
 def _dialect(gateway: str, section: OutletSection) -> Callable[[], Dialect]:
+    # Not at the top: a gateway needs one of them at most, and Sparkplug takes 3 MB for protobuf.
     if isinstance(section, HomeAssistantSection):
+        from gateway.outlets.homeassistant import HomeAssistant
+
         prefix = section.discovery_prefix
         return lambda: HomeAssistant(gateway, prefix, section.commands)
     if isinstance(section, SparkplugSection):
+        from gateway.outlets.sparkplug import Sparkplug
+
         group, host = section.group, section.primary_host
         return lambda: Sparkplug(gateway, group, host, section.commands)
+    from gateway.outlets.thingsboard import ThingsBoard
+
     return lambda: ThingsBoard(gateway, section.commands)
 
 

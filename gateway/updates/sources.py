@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-
-from tuf.ngclient import Urllib3Fetcher
+from typing import TYPE_CHECKING
 
 from gateway.config.updates import UpdatesSection
 from gateway.errors import ConfigurationError
 from gateway.logs import Logger
-from gateway.updates.rootfile import read_root
-from gateway.updates.shelf import BASE_URL, Shelf, ShelfFetcher
-from gateway.updates.trust import RepositoryTrust
-from gateway.updates.web import WebImages
+from gateway.updates.shelf import Shelf
+
+if TYPE_CHECKING:
+    from gateway.updates.trust import RepositoryTrust
+    from gateway.updates.web import WebImages
 
 _BROKER_TIMEOUT_S = 10.0
 _SOCKET_TIMEOUT_S = 10
@@ -39,6 +39,10 @@ def make_trust(
     if settings.root_file is None:
         log.warning("updates.root_file is not set: any release the broker names is relayed")
         return None, None
+    # Not at the top: python-tuf takes 5 MB, which a gateway without a root file need not have.
+    from gateway.updates.rootfile import read_root
+    from gateway.updates.trust import RepositoryTrust
+
     try:
         root = read_root(settings.root_file)
     except (OSError, ValueError) as error:
@@ -47,9 +51,15 @@ def make_trust(
             "put metadata/1.root.json of the release repository there"
         ) from error
     if settings.repository_url is None:
+        from gateway.updates.shelf_fetcher import BASE_URL, ShelfFetcher
+
         loop = asyncio.get_running_loop()
         fetcher = ShelfFetcher(shelf, loop, _BROKER_TIMEOUT_S)
         return RepositoryTrust(root, folder, BASE_URL, fetcher, log), None
+    from tuf.ngclient import Urllib3Fetcher
+
+    from gateway.updates.web import WebImages
+
     url = settings.repository_url.rstrip("/")
     web = Urllib3Fetcher(_SOCKET_TIMEOUT_S)
     trust = RepositoryTrust(root, folder, f"{url}/metadata/", web, log)

@@ -19,6 +19,7 @@ MEASUREMENTS = {
     "gateway": "records a second from frames to committed, against raw sqlite3",
     "storage": "commit, read and acknowledge: the buffer, raw sqlite3, ThingsBoard gateway",
     "endtoend": "MQTT to MQTT, rate and loss: this gateway, mosquitto bridge, ThingsBoard gateway",
+    "resources": "memory and processor of a gateway with 256 lampposts",
     "waves": "presence waves and group dimming on a bus of 128 lampposts, in line time",
     "heap": "heap of a node after start and at the peak of an update, 32-bit interpreter",
     "counting": "error of the footfall counter on crowds whose number is known",

@@ -6,6 +6,7 @@ the line's time, whatever it takes this machine.
 
 from __future__ import annotations
 
+import time
 from hashlib import sha256
 from typing import Any
 
@@ -15,16 +16,22 @@ from tests.bench.samples import night
 from tests.bench.wire import batches
 
 KEY_ID = 7
+_ONE = night(1)
 
 
 class Post:
-    """The lamppost at ``address``. ``backlog`` says whether it always has more records."""
+    """The lamppost at ``address``. ``backlog`` says whether it always has more records.
 
-    def __init__(self, bus: int, address: int, backlog: bool) -> None:
+    every_s: without a backlog, seconds between records it makes (0: makes none).
+    """
+
+    def __init__(self, bus: int, address: int, backlog: bool, every_s: float = 0) -> None:
         self.address = address
         self.node = bytes((0xA0, 0xB1, 0xC2, 0xD3, bus, address))
         self.key = sha256(self.node).digest()[:16]
         self._records = batches(night(200))[0] if backlog else []
+        self._every_s = every_s
+        self._born = time.monotonic()
         self.record_bytes = 0
         self.polls = 0
 
@@ -50,9 +57,15 @@ class Post:
 
     def _readings(self, body: dict[str, Any]) -> dict[str, Any]:
         self.polls += 1
-        self.record_bytes += sum(map(len, self._records))
+        found = self._made_since(body["s"]) if self._every_s else self._records
+        self.record_bytes += sum(map(len, found))
         waiting = 1000 if self._records else 0
-        return messages.readings_reply(1, body["s"], self._records, waiting, 1, 80)
+        return messages.readings_reply(1, body["s"], found, waiting, 1, 80)
+
+    def _made_since(self, sequence: int) -> list[bytes]:
+        # Each lamppost at a moment of its own, not the whole street at once.
+        age = time.monotonic() - self._born + self._every_s * self.address / 256
+        return _ONE * max(0, min(8, int(age / self._every_s) - sequence))
 
     def _status(self) -> dict[str, Any]:
         return messages.status_reply(
@@ -99,8 +112,18 @@ class Crowd:
     ``request_bytes`` and ``reply_bytes`` are those of the last exchange, on the line.
     """
 
-    def __init__(self, bus: Bus, number: int, count: int, backlog: bool, latency: float) -> None:
-        self.posts = {address: Post(number, address, backlog) for address in range(1, count + 1)}
+    def __init__(
+        self,
+        bus: Bus,
+        number: int,
+        count: int,
+        backlog: bool,
+        latency: float,
+        every_s: float = 0,
+    ) -> None:
+        self.posts = {
+            address: Post(number, address, backlog, every_s) for address in range(1, count + 1)
+        }
         self._bus = bus
         self._latency = latency
         self._port = bus.join(self._hear)

@@ -14,7 +14,8 @@ from aiomqtt import Client
 from firmware.build import generate_key, inspect
 from fleet_cli import main
 from gateway import logs
-from gateway.updates.shelf import BASE_URL, Shelf, ShelfFetcher
+from gateway.updates.shelf import Shelf
+from gateway.updates.shelf_fetcher import BASE_URL, ShelfFetcher
 from gateway.updates.trust import RepositoryTrust
 from gateway.updates.trusted import NotTrusted, TrustUnavailable
 from gateway.uplink.topics import parse_release_metadata

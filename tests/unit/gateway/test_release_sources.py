@@ -15,7 +15,8 @@ from gateway import logs
 from gateway.config.updates import UpdatesSection
 from gateway.errors import ConfigurationError
 from gateway.updates.images import Images, ImageUnavailable
-from gateway.updates.shelf import BASE_URL, Absent, Shelf, ShelfFetcher
+from gateway.updates.shelf import Absent, Shelf
+from gateway.updates.shelf_fetcher import BASE_URL, ShelfFetcher
 from gateway.updates.sources import make_trust
 from gateway.updates.trusted import TrustUnavailable
 from gateway.updates.web import WebImages
