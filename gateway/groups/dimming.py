@@ -53,6 +53,9 @@ class GroupDimming:
         self._orders: list[Order] = []
         # 1..255; begins anywhere, so that one from before a restart is not taken for a new one.
         self._number = secrets.randbelow(255)
+        self._serial = 0
+        # By node: serial of the newest command that may have reached it.
+        self._newest: dict[bytes, int] = {}
         self._groups: dict[bytes, tuple[object, int]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._settling: asyncio.Task[None] | None = None
@@ -78,7 +81,16 @@ class GroupDimming:
             log.warning("group command refused", why="too many are under way")
             return
         self._number = self._number % 255 + 1
-        order = Order(group, self._number, command, time.monotonic(), now, set(self._lampposts))
+        self._serial += 1
+        order = Order(
+            group,
+            self._number,
+            self._serial,
+            command,
+            time.monotonic(),
+            now,
+            set(self._lampposts),
+        )
         self._orders.append(order)
         task = asyncio.create_task(self._say(order, log))
         self._tasks.add(task)
@@ -99,17 +111,20 @@ class GroupDimming:
     async def _say(self, order: Order, log: Logger) -> None:
         """To everybody at once; then begin to look who heard it."""
 
-        def still_wanted() -> None:
-            if self._clock.now() > order.ends:
-                raise Expired(f"over since {order.ends}")
+        async def to_bus(bus: str, broadcaster: Broadcaster) -> None:
+            def still_wanted() -> None:
+                if self._clock.now() > order.ends:
+                    raise Expired(f"over since {order.ends}")
+                for lamppost in self._lampposts.values():
+                    if lamppost.bus == bus:
+                        self._goes_to(lamppost, order)
 
-        async def to_bus(broadcaster: Broadcaster) -> None:
             await broadcaster.say(order.message(), still_wanted)
 
         async def to_one(lamppost: Lamppost) -> None:
-            await self._ask(lamppost, order)
+            await self._ask(lamppost, order, order.serial)
 
-        wanted = [to_bus(broadcaster) for broadcaster in self._broadcasters.values()]
+        wanted = [to_bus(*named) for named in self._broadcasters.items()]
         wanted += [
             to_one(lamppost) for lamppost in self._lampposts.values() if self._apart(lamppost)
         ]
@@ -132,12 +147,22 @@ class GroupDimming:
             by_bus and broadcaster is not None and broadcaster.keys.has(lamppost)
         )
 
-    async def _ask(self, lamppost: Lamppost, order: Order) -> None:
-        """Give `order` to one lamppost, unless it is over or settled when its turn comes."""
+    def _goes_to(self, lamppost: Lamppost, order: Order) -> None:
+        self._newest[lamppost.node] = max(self._newest.get(lamppost.node, 0), order.serial)
+
+    async def _ask(self, lamppost: Lamppost, order: Order, newest: int) -> None:
+        """Give `order` to one lamppost, unless it is over or settled when its turn comes.
+
+        newest: serial of the newest command that it is known to have or to have missed; one that
+        came after that may have reached it meanwhile, and must not be followed by an older.
+        """
 
         def still_wanted() -> None:
             if lamppost.node not in order.waiting or self._over(order):
                 raise Expired("it is over, or settled otherwise")
+            if self._newest.get(lamppost.node, 0) > newest:
+                raise Expired("a later command came between")
+            self._goes_to(lamppost, order)
 
         await lamppost.session.ask(
             order.message(self._clock.now()),
@@ -188,17 +213,15 @@ class GroupDimming:
     async def _settle(self, lamppost: Lamppost) -> None:
         """See what one lamppost obeys, and give it what it has missed."""
         try:
-            waiting = self._waiting(lamppost)
-            if any(order.group for order in waiting):
-                groups = await self._groups_of(lamppost)
-                for order in waiting:
-                    if order.group and not groups >> (order.group - 1) & 1:
-                        order.settled(lamppost.node)
-            if not self._waiting(lamppost):
+            if any(order.group for order in self._orders if lamppost.node in order.waiting):
+                await self._groups_of(lamppost)
+            if not self._waiting(lamppost, 0):
                 return
+            known = self._newest.get(lamppost.node, 0)
             override = await management.lamp_override(lamppost)
-            # Read again: a command for it alone may have been carried out meanwhile.
-            waiting = self._waiting(lamppost)
+            # Anew: a command for it alone may have been carried out meanwhile, or one for all have
+            # come, which it may have heard while it is still being said to others.
+            waiting = self._waiting(lamppost, known)
             newest = max(
                 (place for place, order in enumerate(waiting) if order.seen_in(override)),
                 default=-1,
@@ -207,16 +230,28 @@ class GroupDimming:
                 order.obeyed(lamppost.node)
                 _look_at(lamppost)
             for order in waiting[newest + 1 :]:
-                await self._ask(lamppost, order)
+                if order.said:
+                    known = max(known, order.serial)
+                    await self._ask(lamppost, order, known)
         except GatewayError as error:
             lamppost.log.debug("group command not settled", why=str(error))
 
-    def _waiting(self, lamppost: Lamppost) -> list[Order]:
-        return [
-            order
-            for order in self._orders
-            if order.said and lamppost.node in order.waiting and not self._over(order)
-        ]
+    def _waiting(self, lamppost: Lamppost, known: int) -> list[Order]:
+        """The commands that are for it and not settled: said, or of a serial up to `known`."""
+        found: list[Order] = []
+        for order in self._orders:
+            if lamppost.node not in order.waiting or self._over(order):
+                continue
+            if order.group:
+                groups = self._known_groups(lamppost)
+                if groups is None:
+                    return []  # it came just now: next time
+                if not groups >> (order.group - 1) & 1:
+                    order.settled(lamppost.node)
+                    continue
+            if order.said or order.serial <= known:
+                found.append(order)
+        return found
 
     def _over(self, order: Order) -> bool:
         return (

@@ -16,12 +16,14 @@ GROUPS = 16
 class Order:
     """The command `command` for `group` (1..16, 0 for all), by its number 1..255.
 
-    began, taken: machine time and street time it was taken at; waiting: node ids of lampposts not
-    known to be done with it; done: how many have obeyed; said: whether it has been broadcast.
+    serial: place among all commands of this process, from 1; began, taken: machine time and street
+    time it was taken at; waiting: node ids of lampposts not known to be done with it; done: how
+    many have obeyed; said: whether it has been broadcast.
     """
 
     group: int
     number: int
+    serial: int
     command: LampCommand
     began: float
     taken: int

@@ -254,7 +254,7 @@ steps = st.lists(
 
 @given(steps=steps, groups=st.lists(st.integers(0, 3), min_size=4, max_size=4))
 @settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 async def test_whoever_misses_what_all_end_as_if_they_had_heard_it(
     tmp_path_factory: pytest.TempPathFactory,
