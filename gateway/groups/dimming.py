@@ -20,6 +20,7 @@ from gateway.clock import StreetClock
 from gateway.commands import Expired, parse_lamp
 from gateway.errors import GatewayError
 from gateway.groups.broadcast import Broadcaster
+from gateway.groups.memberships import Memberships
 from gateway.groups.orders import Order
 from gateway.lampposts import management
 from gateway.lampposts.lamppost import Lamppost
@@ -56,7 +57,7 @@ class GroupDimming:
         self._serial = 0
         # By node: serial of the newest command that may have reached it.
         self._newest: dict[bytes, int] = {}
-        self._groups: dict[bytes, tuple[object, int]] = {}
+        self._members = Memberships()
         self._tasks: set[asyncio.Task[None]] = set()
         self._settling: asyncio.Task[None] | None = None
         self.done = 0
@@ -171,7 +172,7 @@ class GroupDimming:
             just_before=still_wanted,
         )
         # What is for a group is taken by others too, who do nothing.
-        if not order.group or self._known_groups(lamppost) is not None:
+        if not order.group or self._members.known(lamppost) is not None:
             order.obeyed(lamppost.node)
             _look_at(lamppost)
 
@@ -214,7 +215,7 @@ class GroupDimming:
         """See what one lamppost obeys, and give it what it has missed."""
         try:
             if any(order.group for order in self._orders if lamppost.node in order.waiting):
-                await self._groups_of(lamppost)
+                await self._members.groups_of(lamppost)
             if not self._waiting(lamppost, 0):
                 return
             known = self._newest.get(lamppost.node, 0)
@@ -243,7 +244,7 @@ class GroupDimming:
             if lamppost.node not in order.waiting or self._over(order):
                 continue
             if order.group:
-                groups = self._known_groups(lamppost)
+                groups = self._members.known(lamppost)
                 if groups is None:
                     return []  # it came just now: next time
                 if not groups >> (order.group - 1) & 1:
@@ -272,20 +273,6 @@ class GroupDimming:
             log.warning("group command carried out, not by all", lampposts=", ".join(names[:5]))
         else:
             log.info("group command carried out")
-
-    def _known_groups(self, lamppost: Lamppost) -> int | None:
-        facts = lamppost.facts or {}
-        known = self._groups.get(lamppost.node)
-        return known[1] if known and known[0] == facts.get("configuration_digest") else None
-
-    async def _groups_of(self, lamppost: Lamppost) -> int:
-        """The groups it is in, asked anew when its configuration is another."""
-        groups = self._known_groups(lamppost)
-        if groups is None:
-            digest = (lamppost.facts or {}).get("configuration_digest")
-            groups = await management.lamp_groups(lamppost)
-            self._groups[lamppost.node] = (digest, groups)
-        return groups
 
 
 def _look_at(lamppost: Lamppost) -> None:
