@@ -15,16 +15,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer import TyperException
 
-from gateway import data_dir, logs, service
-from gateway.cli.backup import backup, restore
-from gateway.cli.buffer import buffer
-from gateway.cli.doctor import doctor
-from gateway.cli.health import health
-from gateway.cli.init import init
-from gateway.cli.install_service import install_service
-from gateway.cli.nodes import nodes
+from gateway import data_dir, logs
 from gateway.config import Configuration, load
 from gateway.errors import ConfigurationError, GatewayError
+from gateway.program import program_version
 
 if TYPE_CHECKING:
     from gateway.ble.adapter import OpenAdapter
@@ -44,18 +38,15 @@ app = typer.Typer(
 
 def _say_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"{PROGRAM} {service.program_version()}")
+        typer.echo(f"{PROGRAM} {program_version()}")
         raise typer.Exit
 
 
-app.command("init")(init)
-app.command("install-service")(install_service)
-app.command("doctor")(doctor)
-app.command("health")(health)
-app.command("nodes")(nodes)
-app.command("buffer")(buffer)
-app.command("backup")(backup)
-app.command("restore")(restore)
+# The running gateway does without them, and without the 4 MB that they take.
+if sys.argv[1:2] != ["run"]:
+    from gateway.cli import others
+
+    others.add(app)
 
 
 @app.callback()
@@ -101,6 +92,9 @@ def run(
     config: Annotated[Path, typer.Option("--config", help="the configuration file (TOML)")],
 ) -> None:
     """Collect from the lampposts until stopped by SIGTERM or SIGINT."""
+    # Not at the top: nobody else needs all of it, and it takes a second on a Raspberry Pi.
+    from gateway import service
+
     configuration = _load(config)
     logs.set_up(configuration.log.level, configuration.log.format)
     # What systemd's watchdog kills says where it hung.

@@ -12,7 +12,7 @@ from gateway.clock import StreetClock
 from gateway.lampposts.lamppost import Lamppost
 from gateway.uplink.link import Link
 from gateway.uplink.topics import Topics
-from gateway.waiting import happens_within
+from gateway.waiting import go_on, happens_within
 
 # So that "last heard" and "backlog" do not grow old where nothing else changes.
 REFRESH_S = 60.0
@@ -85,6 +85,7 @@ class Reporter:
         except BaseException:
             self._due.setdefault(node, due)
             raise
+        go_on()
 
     def document(self, lamppost: Lamppost) -> dict[str, Any]:
         """The reported state, as the contract with the city has it."""

@@ -50,6 +50,16 @@ class Bus:
         """The way to the lamppost at `address`."""
         return BusChannel(address, self.line, self.turns, self.section.attempts)
 
+    def follow(self, section: BusSection) -> None:
+        """Go by `section` from now on; its port is the same and stays open."""
+        self.section = section
+        self.line.reply_timeout_s = section.reply_timeout_ms / 1000
+
+    def forget(self) -> None:
+        """It is not there any more: nobody has to see to it."""
+        for name in ("bus_port", "bus_babbling", "bus_rs485"):
+            self._alarms.over(name, self.name)
+
     def expect(self, lampposts: Mapping[int, bytes]) -> None:
         """Say who is at which address by the configuration."""
         self.identities.expected = dict(lampposts)

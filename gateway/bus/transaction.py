@@ -40,7 +40,7 @@ class Line:
 
     def __init__(self, port: Port, reply_timeout_s: float) -> None:
         self._port = port
-        self._reply_timeout = reply_timeout_s
+        self.reply_timeout_s = reply_timeout_s
         self._sequence = 0
         self._exchange: Exchange | None = None
         # Address and sequence of the last request that was answered and made once only.
@@ -117,7 +117,7 @@ class Line:
         self.requests += 1
         self._said = (busframe.BROADCAST_ADDRESS, sequence)
         self._port.send(frame * times)
-        until = time.monotonic() + self._line_time(times * len(frame)) + self._reply_timeout
+        until = time.monotonic() + self._line_time(times * len(frame)) + self.reply_timeout_s
         await asyncio.sleep(self._line_time(times * len(frame)))
         while self._port.unsent:
             if time.monotonic() >= until:
@@ -157,7 +157,7 @@ class Line:
             await self._quiet()
         loop = asyncio.get_running_loop()
         sent = time.monotonic()
-        begins_by = sent + self._line_time(len(frame)) + self._reply_timeout + patience_s
+        begins_by = sent + self._line_time(len(frame)) + self.reply_timeout_s + patience_s
         ends_by = begins_by + self._line_time(busframe.line_bytes(busframe.MAX_PAYLOAD))
         repeated = self._said == (address, sequence)
         reply: asyncio.Future[bytes] = loop.create_future()

@@ -11,7 +11,7 @@ from gateway.backup.restore import restore as bring_back
 from gateway.backup.save import save
 from gateway.cli.loading import DEFAULT_FILE, configuration_of, fail
 from gateway.errors import GatewayError
-from gateway.service import program_version
+from gateway.program import program_version
 
 
 def backup(

@@ -21,6 +21,7 @@ from gateway.lan.floods import Floods
 from gateway.lan.mosquitto import LOG_TOPIC
 from gateway.lan.waiting import Waiting
 from gateway.logs import Logger, Trouble
+from gateway.waiting import go_on
 from protocol import lantopics
 from protocol.errors import ProtocolError
 
@@ -98,7 +99,7 @@ class LanLink:
             try:
                 await self._connection()
             except (aiomqtt.MqttError, OSError) as error:
-                _go_on()
+                go_on()
                 self._trouble.failed(why=str(error))
             if time.monotonic() - began >= _STABLE_S:
                 backoff.reset()
@@ -152,7 +153,7 @@ class LanLink:
                 for kind in (lantopics.REPLY, lantopics.STATE):
                     await client.subscribe(lantopics.topic("+", kind), qos=1)
                 await client.subscribe(LOG_TOPIC)
-                _go_on()
+                go_on()
                 self._client = client
                 self.connections += 1
                 self.ready.set()
@@ -241,14 +242,3 @@ class LanLink:
         times = self.turned_away[node] = self.turned_away.get(node, 0) + 1
         say = self._log.warning if times == 1 else self._log.debug
         say("lamppost with a wrong credential: give it the network again", lamppost=found[1])
-
-
-def _go_on() -> None:
-    """Raise CancelledError when the task was cancelled and that was lost on the way.
-
-    Before Python 3.12 asyncio.wait_for, which aiomqtt waits by, swallows a cancellation that comes
-    in the same turn of the loop as what it waits for; and an error on leaving hides one.
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError

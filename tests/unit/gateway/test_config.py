@@ -12,7 +12,7 @@ import gateway
 from gateway.config import load
 from gateway.errors import ConfigurationError
 from gateway.main import app, run_program
-from gateway.service import program_version
+from gateway.program import program_version
 
 GOOD = """
 [gateway]
