@@ -116,6 +116,20 @@ async def test_silence_repeats_the_same_bytes() -> None:
         assert street.peer.heard == [request()] * 3
 
 
+async def test_half_a_reply_does_not_spoil_the_next() -> None:
+    async with _street() as street:
+        await street.heard()
+        answer = street.peer.answers
+
+        def halved(message: bytes) -> list[bytes]:
+            pieces = answer(message) or []
+            return pieces[:2] if len(street.peer.heard) == 1 else pieces
+
+        street.peer.answers = halved
+        assert await street.ask() == (reply_to(request()), True)
+        assert len(street.peer.heard) == 2
+
+
 async def test_one_that_never_answers_is_given_up_and_the_next_turn_connects_anew() -> None:
     async with _street() as street:
         await street.heard()

@@ -114,6 +114,7 @@ def test_a_lamppost_is_known_by_its_node_id_where_a_passive_scan_hears_no_name()
 def test_one_with_an_address_of_its_own_is_known_by_name_and_key() -> None:
     air = Air()
     elsewhere = "C0:FF:EE:00:00:01"
+    air.hear(None, adapter="hci1")
     air.hear(4096, address=elsewhere)
     assert air.ours.address == elsewhere
     assert list(air.ours.sightings) == ["hci0"]

@@ -104,6 +104,20 @@ def test_whoever_waits_gets_the_room_of_one_that_asks_nothing_after_a_short_grac
     _played(play)
 
 
+def test_one_that_waits_costs_one_room_and_no_more() -> None:
+    async def play() -> None:
+        queue = Queue({"hci0": 3})
+        posts = [Post(queue, name) for name in "abc"]
+        stays = [await post.turn() for post in posts]
+        await Post(queue, "d").turn()
+        await asyncio.sleep(rules.GRACE_S)
+        up = [stay.connection is not None and stay.connection.up for stay in stays]
+        assert up == [False, True, True], "the one that asked nothing for longest"
+        await queue.close()
+
+    _played(play)
+
+
 def test_a_command_does_not_wait_for_the_grace() -> None:
     async def play() -> None:
         queue = Queue({"hci0": 1})
