@@ -23,9 +23,6 @@ _ASKED: Final = 10
 _MOST_LOST: Final = 1
 _WEAK_DBM: Final = -85
 _CLOCK_S: Final = 5
-# Beyond every record: nothing is returned.
-_END: Final = 0xFFFFFFFF
-_MOST_READS: Final = 32
 
 
 @dataclass(frozen=True)
@@ -129,39 +126,6 @@ async def values(lamppost: Lamppost) -> dict[str, Any]:
         return configuration.effective(configuration.parse_document(document)[1])
     except ProtocolError as error:
         raise BadReply(str(error)) from error
-
-
-async def sightings(lamppost: Lamppost) -> int:
-    """How often its presence sensor saw somebody since its start. Raises as `values`."""
-    body = await lamppost.session.ask(
-        management.readings(_END, _END, 1, None, None), Traffic.COMMAND
-    )
-    try:
-        return messages.parse_sightings(body)
-    except ProtocolError as error:
-        raise BadReply(str(error)) from error
-
-
-async def kept(lamppost: Lamppost) -> list[bytes]:
-    """The records that it still holds, unacknowledged and so not lost; of one not collected yet.
-
-    Raises as `values`.
-    """
-    found: list[bytes] = []
-    epoch, seq = 0, 0
-    for _ in range(_MOST_READS):
-        body = await lamppost.session.ask(
-            management.readings(epoch, seq, messages.MAX_RECORD_BYTES, None, None), Traffic.POLL
-        )
-        try:
-            epoch, first, bodies, waiting, _, _ = messages.parse_readings_reply(body)
-        except ProtocolError as error:
-            raise BadReply(str(error)) from error
-        found += bodies
-        seq = first + len(bodies)
-        if not bodies or not waiting:
-            break
-    return found
 
 
 async def _signal(lamppost: Lamppost, kind: str) -> int | None:

@@ -1,25 +1,24 @@
 """The commissioning of one gateway's lampposts: what its command line and its page both do.
 
-Independent of links: each lamppost is asked through its own sealed session. A lamppost that has
-just been adopted is looked after here until the gateway has read its configuration again.
+Independent of links: each lamppost is asked through its own sealed session.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from gateway.adoption.adoption import Adoption
 from gateway.adoption.unknown import UnknownLamppost, UnknownLampposts
-from gateway.buffer.state import State
 from gateway.clock import StreetClock
 from gateway.commissioning import adopting, checks, light, report, sensors
 from gateway.commissioning.adopting import Searchable, Wanted
 from gateway.commissioning.jobs import Job, Jobs
 from gateway.commissioning.journal import Journal
-from gateway.commissioning.newest import Newest
 from gateway.commissioning.results import Result, Verdict
 from gateway.commissioning.shown import lamppost_document, stranger_document
 from gateway.config import LamppostSection
@@ -27,13 +26,17 @@ from gateway.errors import GatewayError
 from gateway.lampposts import management
 from gateway.lampposts.channel import Channel
 from gateway.lampposts.lamppost import Lamppost
-from gateway.lampposts.route import Route
-from gateway.lampposts.session import Session
 from gateway.lampposts.turns import Traffic
 from gateway.logs import Logger
 
 SEARCH: Final = "search"
 LONGEST_BLINK_S: Final = 120
+_TAKEN_UP_S: Final = 30.0
+_LOOK_EVERY_S: Final = 0.02
+
+
+class NotTakenUp(GatewayError):
+    """The gateway does not follow its configuration; the text says what to do."""
 
 
 class NoSuchLamppost(GatewayError):
@@ -47,14 +50,13 @@ class Surroundings:
     Attributes:
         gateway: id of this gateway.
         version: of this program.
-        lampposts: those that run, by node id; may change.
+        lampposts: gives those that run, by node id.
         unknown: those that were met.
         adoption: makes one ours.
         ways: the channels to the lamppost of a section, the best first; none where no link is.
         buses: those on which free addresses can be asked.
         desired: {"state", "reason"} of the configuration desired of a node.
         clock: street time.
-        state: for the counters of sealed sessions.
         folder: where reports and results are kept.
         config_file: the configuration file.
         reload: has the configuration read again.
@@ -66,14 +68,13 @@ class Surroundings:
 
     gateway: str
     version: str
-    lampposts: Mapping[bytes, Lamppost]
+    lampposts: Callable[[], Mapping[bytes, Lamppost]]
     unknown: UnknownLampposts
     adoption: Adoption
     ways: Callable[[LamppostSection], Sequence[Channel]]
     buses: Mapping[str, Searchable]
     desired: Callable[[bytes], dict[str, Any]]
     clock: StreetClock
-    state: State
     folder: Path
     config_file: Path
     reload: Callable[[], None]
@@ -89,24 +90,16 @@ class Desk:
     def __init__(self, around: Surroundings) -> None:
         self._around = around
         self._journal = Journal(around.folder, around.log)
-        self._newest: dict[bytes, Newest] = {}
         self._signals: dict[bytes, int] = {}
-        self._apart: dict[bytes, Lamppost] = {}
         self.jobs = Jobs()
 
     async def close(self) -> None:
         """End what is under way; lamps go back to their programmes."""
         await self.jobs.close()
 
-    def took(self, node: bytes, bodies: Iterable[bytes]) -> None:
-        """The records `bodies` have been read from the lamppost `node`; for `Visits.read`."""
-        self._newest.setdefault(node, Newest()).take(bodies)
-
     def lampposts(self) -> list[Lamppost]:
-        """All, by name; those just adopted too."""
-        for node in [node for node in self._apart if node in self._around.lampposts]:
-            del self._apart[node]
-        there = [*self._around.lampposts.values(), *self._apart.values()]
+        """All, by name."""
+        there = self._around.lampposts().values()
         return sorted(there, key=lambda post: (post.name, post.node))
 
     def state(self) -> dict[str, Any]:
@@ -152,23 +145,23 @@ class Desk:
         else:
             await around.adoption.adopt(section, channels)
         around.unknown.adopted(proof.node)
-        post = self._apart[proof.node] = _apart(section, channels, around)
+        around.reload()
+        post = await self._taken_up(proof.node)
         self._note(post, {"identity": Result(
             Verdict.PASS, "adopted; it proved its key under seal", at=around.clock.now()
         )})  # fmt: skip
-        around.reload()
         if section.lan and section.bus is not None and around.give is not None:
             await around.give(post, section)
         return self.lamppost(section.id)
 
-    def rename(self, node: str, name: str) -> None:
+    async def rename(self, node: str, name: str) -> None:
         """Raises NoSuchLamppost, NotAdopted, ConfigurationError, OSError."""
-        post = self._post(node)
+        before = self._post(node)
         adopting.rename(self._around.config_file, node, name)
-        post.name = name
-        post.changed()
         self._journal.sheet(node, name)
         self._around.reload()
+        post = await self._taken_up(before.node, name)
+        post.newest = before.newest
 
     async def blink(self, node: str, seconds: int) -> None:
         """Have its lamp blink for `seconds` (0 ends it). Raises checks.FAILURES, NoSuchLamppost."""
@@ -264,12 +257,8 @@ class Desk:
         }
         job.text = "sensors"
         values = await checks.values(post)
-        newest = self._newest.setdefault(post.node, Newest())
-        if post.node in self._apart:
-            newest = Newest()
-            newest.take(await checks.kept(post))
-        found["faults"] = sensors.faults(newest, now)
-        parts = sensors.results(values, newest, facts["uptime"], now)
+        found["faults"] = sensors.faults(post.newest, now)
+        parts = sensors.results(values, post.newest, facts["uptime"], now)
         for step in sensors.STEPS:
             if step not in parts:
                 self._journal.forget(post.id, step)
@@ -281,6 +270,20 @@ class Desk:
             if post.id == node:
                 return post
         raise NoSuchLamppost(f"no lamppost of this gateway is {node[:20]}; adopt it first")
+
+    async def _taken_up(self, node: bytes, name: str | None = None) -> Lamppost:
+        """The lamppost `node`, called `name`, once the gateway has read its configuration."""
+        until = time.monotonic() + _TAKEN_UP_S
+        while True:
+            post = self._around.lampposts().get(node)
+            if post is not None and name in (None, post.name):
+                return post
+            if time.monotonic() > until:
+                raise NotTakenUp(
+                    f"{node.hex()} is in the lampposts file, but this gateway has not taken it up; "
+                    "its log says why"
+                )
+            await asyncio.sleep(_LOOK_EVERY_S)
 
     def _note(self, post: Lamppost, results: dict[str, Result]) -> None:
         self._journal.note(post.id, post.name, results)
@@ -300,25 +303,12 @@ class Desk:
         return lamppost_document(
             post, self._sheet(post)["verdict"],
             self._signals.get(post.node) if signal is None else signal,
-            job.document() if job is not None else None, post.node in self._apart,
+            job.document() if job is not None else None,
         )  # fmt: skip
 
     def _strangers(self) -> list[UnknownLamppost]:
         ours = {post.node for post in self.lampposts()}
         return [one for one in self._around.unknown.shown() if one.node not in ours]
-
-
-def _apart(section: LamppostSection, channels: Sequence[Channel], around: Surroundings) -> Lamppost:
-    log = around.log.bind(lamppost=section.id)
-    session = Session(
-        section.node, section.key.get_secret_value(), section.key_id, Route(channels),
-        around.state, log,
-    )  # fmt: skip
-    post = Lamppost(
-        section.node, section.name, session, log, section.bus, section.address, section.place
-    )
-    post.heard(around.clock.now())
-    return post
 
 
 def _unsaid(text: str) -> str:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gateway.commissioning.newest import Newest
 from gateway.commissioning.results import Result, Verdict
+from gateway.lampposts.newest import Newest
 from protocol import records
 
 # What this looks at.

@@ -9,12 +9,11 @@ from gateway.lampposts.lamppost import Lamppost
 
 
 def lamppost_document(
-    post: Lamppost, verdict: str, signal: int | None, job: dict[str, Any] | None, fresh: bool
+    post: Lamppost, verdict: str, signal: int | None, job: dict[str, Any] | None
 ) -> dict[str, Any]:
     """One of ours, as JSON has it.
 
-    verdict: of its results; signal: dBm where known; job: what is under way; fresh: whether it has
-    just been adopted, and is not collected from yet.
+    verdict: of its results; signal: dBm where known; job: what is under way.
     """
     kind = post.session.route.best.kind
     where = f"{post.bus} {post.address}" if kind == "bus" else kind
@@ -31,7 +30,6 @@ def lamppost_document(
         "firmware": (post.facts or {}).get("version", ""),
         "backlog": post.backlog,
         "signal": signal,
-        "fresh": fresh,
         "job": job,
         "verdict": verdict,
     }

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Literal
 
 from gateway.buffer.records import Position
+from gateway.lampposts.newest import Newest
 from gateway.lampposts.session import Session
 from gateway.logs import Logger
 from protocol import records
@@ -40,8 +41,6 @@ class Lamppost:
         # Called when its own sensor has seen somebody since it was last asked. Who came by when is
         # theirs: it is neither logged nor passed on to the city.
         self.saw: Callable[[int], None] = lambda sightings: None
-        # Called with the bodies of records that were read from it, before they are committed.
-        self.read: Callable[[Sequence[bytes]], None] = lambda bodies: None
         self.sightings: int | None = None  # since its start, None while not known
 
         self.link: LinkState = "silent"
@@ -64,6 +63,7 @@ class Lamppost:
         self.facts: dict[str, Any] | None = None
         self.facts_at = 0.0  # machine time, 0: not since this start
         self.level: int | None = None
+        self.newest = Newest()
         self.wants_facts = True
 
     @property

@@ -160,7 +160,7 @@ class Visits:
         if reply.batch is not None:
             if reply.batch.missed:
                 lamppost.log.warning("lamppost no longer had records", missed=reply.batch.missed)
-            lamppost.read([body for _, body in reply.batch.records])
+            lamppost.newest.take(body for _, body in reply.batch.records)
             lamppost.position = reply.batch.next
             self._start_commit(lamppost, reply.batch)
         busy = reply.waiting > 0 and reply.batch is not None

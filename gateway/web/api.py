@@ -85,7 +85,7 @@ def routes(desk: Desk) -> list[Route]:
         return await desk.adopt(await _body(request, Wanted))
 
     async def rename(request: Request) -> Any:
-        desk.rename(request.path_params["node"], (await _body(request, _Name)).name)
+        await desk.rename(request.path_params["node"], (await _body(request, _Name)).name)
         return {}
 
     async def blink(request: Request) -> Any:

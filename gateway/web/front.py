@@ -97,9 +97,7 @@ class Front:
         return page(self._gateway, self._settings, self._desk, self.access)
 
     def _certificate(self) -> Path:
-        return certificate.ensure(
-            self._data_dir, str(self._settings.address), self._clock.now()
-        )
+        return certificate.ensure(self._data_dir, str(self._settings.address), self._clock.now())
 
     async def _open(
         self,

@@ -30,8 +30,8 @@ async def run(
 ) -> None:
     """Serve `app` until cancelled; at most `most` connections, heads of `longest_head` bytes."""
     config = uvicorn.Config(
-        app, http="h11", ws="none", lifespan="off", log_config=None, access_log=False,
-        server_header=False, proxy_headers=False, limit_concurrency=most,
+        app, http="h11", ws="none", lifespan="off", log_config=None, log_level="warning",
+        access_log=False, server_header=False, proxy_headers=False, limit_concurrency=most,
         h11_max_incomplete_event_size=longest_head, timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_LAST_WORDS_S,
         ssl_certfile=str(certificate) if certificate is not None else None,

@@ -1,7 +1,7 @@
 """The newest record of each kind that a lamppost has sent, and the faults that stand.
 
-Seen as they are read from the lamppost, on their way to the buffer: who commissions does not wait
-for a city. Nothing here goes to disk.
+Seen as they are read from the lamppost, on their way to the buffer, so that who commissions it need
+not wait for a city. Nothing here goes to disk.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _MEASURED: Final = frozenset(
 _LOST: Final = frozenset({records.EVENT_SENSOR_LOST, records.EVENT_SENSOR_SUSPECT})
 
 
-@dataclass
+@dataclass(slots=True)
 class Newest:
     """Of one lamppost, since this gateway started.
 
