@@ -135,7 +135,6 @@ class HomeAssistant:
             "command_topic": f"{self._base}/{post.id}/light/set",
             "brightness": True,
             "brightness_scale": 100,
-            "supported_color_modes": ["brightness"],
         }
         return _json(f"{self._prefix}/light/{self._object(post, 'light')}/config", config)
 
