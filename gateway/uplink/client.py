@@ -1,7 +1,9 @@
-"""aiomqtt's client, with the broker's verdict on each message.
+"""aiomqtt's client, with the broker's verdict on each message, and within the broker's limits.
 
 aiomqtt 2.5 treats every PUBACK alike; in MQTT 5 a PUBACK can say that the message was refused, or
-that it was accepted and had no subscriber. A reading deleted on such a PUBACK would be lost.
+that it was accepted and had no subscriber. A reading deleted on such a PUBACK would be lost. paho
+2.1 goes by the broker's Server Keep Alive, but not by its Receive Maximum and Maximum Packet Size;
+a broker disconnects a client that exceeds these, and would do so at each connection.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import asyncio
 from typing import Any
 
 import aiomqtt
-from paho.mqtt.client import MQTT_ERR_SUCCESS, Client
+from paho.mqtt.client import MQTT_ERR_SUCCESS, Client, ConnectFlags, DisconnectFlags
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -21,14 +23,23 @@ TOPIC_NAME_INVALID = 0x90
 PACKET_TOO_LARGE = 0x95
 PAYLOAD_FORMAT_INVALID = 0x99
 FIRST_FAILURE = 0x80
+# Bytes of a PUBLISH beside its topic and payload, as far as this gateway sends them.
+_MOST_PROPERTIES = 96
 
 
 class VerdictClient(aiomqtt.Client):
-    """A client whose `send` gives the reason code of the PUBACK."""
+    """A client whose `send` gives the reason code of the PUBACK.
+
+    Attributes:
+        largest_packet: bytes of the largest packet that the broker takes; None: it did not say.
+        ended: why the broker has ended the connection; None where it has not, or said nothing.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._verdicts: dict[int, asyncio.Future[int]] = {}
+        self.largest_packet: int | None = None
+        self.ended: ReasonCode | None = None
         # Warns at ten calls under way; here that is a full pipeline.
         self.pending_calls_threshold = 1 << 30
 
@@ -57,6 +68,43 @@ class VerdictClient(aiomqtt.Client):
         raise aiomqtt.MqttError(
             "disconnected before the PUBACK" if self._disconnected.done() else "no PUBACK in time"
         )
+
+    def takes(self, topic: str, payload: bytes) -> bool:
+        """Whether the broker takes packets as large as this message, with its properties."""
+        size = len(topic.encode()) + len(payload) + _MOST_PROPERTIES
+        return self.largest_packet is None or size <= self.largest_packet
+
+    def _on_connect(
+        self,
+        client: Client,
+        userdata: Any,
+        flags: ConnectFlags,
+        reason_code: ReasonCode,
+        properties: Properties | None = None,
+    ) -> None:
+        self.largest_packet = getattr(properties, "MaximumPacketSize", None)
+        receives = getattr(properties, "ReceiveMaximum", None)
+        if receives is not None:
+            # What is beyond it waits in paho's queue. Its setter refuses an open connection, for a
+            # change between none and some; this is before the first message, and never none.
+            most = client._max_inflight_messages  # pyright: ignore[reportPrivateUsage]
+            client._max_inflight_messages = min(most, receives)  # pyright: ignore[reportPrivateUsage]
+        super()._on_connect(client, userdata, flags, reason_code, properties)
+
+    def _on_disconnect(
+        self,
+        client: Client,
+        userdata: Any,
+        flags: DisconnectFlags,
+        reason_code: ReasonCode,
+        properties: Properties | None = None,
+    ) -> None:
+        if flags.is_disconnect_packet_from_server and self.ended is None:
+            self.ended = reason_code
+        super()._on_disconnect(client, userdata, flags, reason_code, properties)
+        if self._disconnected.done():
+            # Else asyncio writes a traceback of it wherever something else failed sooner.
+            self._disconnected.exception()
 
     def _on_publish(
         self,

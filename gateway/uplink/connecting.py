@@ -18,6 +18,8 @@ _SESSION_EXPIRY_S = 3600
 # Bytes of the largest that is meant for a gateway, the list of releases (an image is smaller), and
 # of what comes with it. The broker keeps back what is larger, whoever has published it.
 _LARGEST_PACKET = 1_100_000
+# Of the JSON documents; told beside them, as that of the records is.
+_DOCUMENT_SCHEMA = 1
 
 
 def make_client(
@@ -47,6 +49,24 @@ def make_client(
         tls_context=tls_context(settings.tls),
         max_inflight_messages=settings.in_flight,
     )
+
+
+def document_properties(packet: int = PacketTypes.PUBLISH) -> Properties:
+    """The MQTT properties of a retained JSON document; packet: PUBLISH or WILLMESSAGE.
+
+    None of them expires: the last that was known of a lamppost, or that a gateway is offline, is
+    worth most when nothing newer comes.
+    """
+    made = Properties(packet)
+    made.PayloadFormatIndicator = 1  # UTF-8
+    made.ContentType = "application/json"
+    made.UserProperty = ("schema", str(_DOCUMENT_SCHEMA))
+    return made
+
+
+def status_will(topic: str, status: bytes) -> aiomqtt.Will:
+    """What the broker publishes when the connection breaks."""
+    return aiomqtt.Will(topic, status, 1, True, document_properties(PacketTypes.WILLMESSAGE))
 
 
 def status_document(

@@ -12,7 +12,12 @@ from gateway.clock import StreetClock
 from gateway.config import MqttSection
 from gateway.logs import Logger, Trouble
 from gateway.uplink.client import VerdictClient
-from gateway.uplink.connecting import make_client, status_document
+from gateway.uplink.connecting import (
+    document_properties,
+    make_client,
+    status_document,
+    status_will,
+)
 from gateway.uplink.topics import Topics
 
 _RECONNECT_FIRST_S = 1.0
@@ -54,7 +59,7 @@ class Distress:
             await asyncio.sleep(backoff.next_delay())
 
     async def _tell(self) -> None:
-        will = aiomqtt.Will(self._topic, self._status("offline", self._clock.now()), 1, True)
+        will = status_will(self._topic, self._status("offline", self._clock.now()))
         identifier = f"lamplighter-{self._gateway}-waiting"
         async with make_client(
             self._settings, identifier, will, keeps_session=False
@@ -65,7 +70,9 @@ class Distress:
 
             async def status() -> None:
                 document = self._status("online", since)
-                await client.publish(self._topic, document, qos=1, retain=True)
+                await client.publish(
+                    self._topic, document, qos=1, retain=True, properties=document_properties()
+                )
                 self._trouble.over()
 
             await self._alarms.publish(status)

@@ -21,6 +21,8 @@ _REFUSED_FIRST_S = 0.5
 _REFUSED_MOST_S = 30.0
 # After a connect the announcements of the ingests are on their way: not yet worth a warning.
 _ANNOUNCED_WITHIN_S = 5.0
+# Room for any one record.
+_LEAST_BYTES = 1024
 _NEVER = frozenset({mqtt.TOPIC_NAME_INVALID, mqtt.PACKET_TOO_LARGE, mqtt.PAYLOAD_FORMAT_INVALID})
 
 
@@ -55,6 +57,8 @@ class Drain:
         self._topic = topic
         self._in_flight = in_flight
         self._presence = presence
+        # Halved when the broker finds a message too large, whatever it said of its limit.
+        self._most_bytes = batches.MOST_BYTES
         self._trouble = Trouble(log, "the broker does not take records; they are kept")
         self._held = Trouble(log, "records held: no ingest has announced itself")
         self._rejected = Trouble(log, "the broker will never take some records; moved aside")
@@ -62,13 +66,23 @@ class Drain:
     async def run(self, client: VerdictClient) -> None:
         """Send over `client` until cancelled. Raises aiomqtt.MqttError when the connection ends."""
         backoff = FullJitter(_REFUSED_FIRST_S, _REFUSED_MOST_S)
-        while True:
-            try:
-                async with asyncio.TaskGroup() as group:
-                    await self._pass(client, group, backoff)
-            except* (NotTaken, BufferUnavailable) as refused:
-                self._trouble.failed(why=str(refused.exceptions[0]))
-            await asyncio.sleep(backoff.next_delay())
+        try:
+            while True:
+                try:
+                    async with asyncio.TaskGroup() as group:
+                        await self._pass(client, group, backoff)
+                except* (NotTaken, BufferUnavailable) as refused:
+                    self._trouble.failed(why=str(refused.exceptions[0]))
+                await asyncio.sleep(backoff.next_delay())
+        finally:
+            if client.ended is not None and client.ended.value == mqtt.PACKET_TOO_LARGE:
+                self._smaller()
+
+    def _room(self, client: VerdictClient) -> int:
+        return min(self._most_bytes, batches.room(client.largest_packet, self._topic))
+
+    def _smaller(self) -> None:
+        self._most_bytes = max(_LEAST_BYTES, self._most_bytes // 2)
 
     async def _pass(
         self, client: VerdictClient, group: asyncio.TaskGroup, backoff: FullJitter
@@ -81,7 +95,8 @@ class Drain:
             self._records.added.clear()
             # One window of each lane at a time: old and new share the line evenly.
             windows = [await self._window(lane) for lane in lanes]
-            groups = [list(batches.pack(window)) for window in windows]
+            room = self._room(client)
+            groups = [list(batches.pack(window, room)) for window in windows]
             for index in range(max(map(len, groups))):
                 for packed in groups:
                     if index < len(packed):
@@ -123,11 +138,19 @@ class Drain:
         backoff: FullJitter,
     ) -> None:
         try:
+            if batches.size(rows) > batches.room(client.largest_packet, self._topic):
+                raise NotTaken(
+                    f"packets of at most {client.largest_packet} bytes are too small for a record; "
+                    "have the broker take larger ones"
+                )
             verdict = await client.send(
                 self._topic, batches.payload(rows), batches.properties(), _PUBACK_TIMEOUT_S
             )
         finally:
             slots.release()
+        if verdict == mqtt.PACKET_TOO_LARGE and len(rows) > 1:
+            self._smaller()
+            raise NotTaken(f"{len(rows)} records in one message are too large for it")
         if verdict in _NEVER:
             self._rejected.failed(code=verdict, records=len(rows))
             await self._records.reject(rows, f"refused by the broker, reason code {verdict}")

@@ -14,7 +14,12 @@ from gateway.clock import StreetClock
 from gateway.config import MqttSection
 from gateway.logs import Logger, Trouble
 from gateway.uplink.client import VerdictClient
-from gateway.uplink.connecting import make_client, status_document
+from gateway.uplink.connecting import (
+    document_properties,
+    make_client,
+    status_document,
+    status_will,
+)
 from gateway.uplink.drain import Drain
 from gateway.uplink.topics import Topics
 
@@ -24,6 +29,8 @@ _RECONNECT_MOST_S = 60.0
 # What is cut off sooner than this, such as one of two gateways with the same id, each of which the
 # broker disconnects for the other, has not recovered: it waits longer each time.
 _STABLE_S = 10.0
+# For a word of leave at the end.
+_LEAVE_S = 2.0
 
 Handler = Callable[[str, bytes, int | None], Awaitable[None]]
 
@@ -57,6 +64,7 @@ class Link:
         self._drain = drain
         self._log = log.bind(broker=f"{settings.host}:{settings.port}")
         self._trouble = Trouble(self._log, "broker unavailable")
+        self._too_large = Trouble(self._log, "too large for the broker, which is not told it")
         self._topics = Topics(gateway)
         self._client: VerdictClient | None = None
         self._extra: set[str] = set()
@@ -104,7 +112,7 @@ class Link:
         """Publish retained with QoS 1; done when acknowledged. Raises aiomqtt.MqttError."""
         if self._client is None:
             raise aiomqtt.MqttError("not connected")
-        await self._client.publish(topic, payload, qos=1, retain=True)
+        await self._publish(self._client, topic, payload)
 
     async def publish_status(self) -> None:
         """Say again that the gateway is there, with the alarms as they are now.
@@ -133,35 +141,49 @@ class Link:
 
     async def _connection(self, backoff: FullJitter) -> None:
         since = self._online_since = self._clock.now()
-        offline = aiomqtt.Will(self._topics.status, self._status("offline", since), 1, True)
+        offline = status_will(self._topics.status, self._status("offline", since))
         async with self._make(offline) as client:
             try:
                 self._client = client
                 self.connections += 1
                 self.since = time.monotonic()
-                if self.on_connected is not None:
-                    self.on_connected()
-                for topic in (*self._topics.wanted, *self._extra):
-                    await client.subscribe(topic, qos=1)
-                await client.publish(
-                    self._topics.status, self._status("online", since), qos=1, retain=True
-                )
-                self._log.info("connected to the broker")
-                await self._work(client, backoff)
+                await self._converse(client, since, backoff)
             except asyncio.CancelledError:
                 # A clean stop sends no will: say it ourselves.
                 with suppress(aiomqtt.MqttError):
-                    await client.publish(
-                        self._topics.status,
-                        self._status("offline", self._clock.now()),
-                        qos=1,
-                        retain=True,
-                        timeout=2,
-                    )
+                    status = self._status("offline", self._clock.now())
+                    await self._publish(client, self._topics.status, status, _LEAVE_S)
                 raise
             finally:
                 self._client = None
                 self.since = time.monotonic()
+
+    async def _converse(self, client: VerdictClient, since: int, backoff: FullJitter) -> None:
+        try:
+            if self.on_connected is not None:
+                self.on_connected()
+            for topic in (*self._topics.wanted, *self._extra):
+                await client.subscribe(topic, qos=1)
+            await self._publish(client, self._topics.status, self._status("online", since))
+            self._log.info("connected to the broker")
+            await self._work(client, backoff)
+        except* aiomqtt.MqttError:
+            # Whatever failed first on a connection that was gone, this is why it was.
+            if client.ended is not None and client.ended.is_failure:
+                raise aiomqtt.MqttCodeError(client.ended) from None
+            raise
+
+    async def _publish(
+        self, client: VerdictClient, topic: str, payload: bytes, timeout: float | None = None
+    ) -> None:
+        if not client.takes(topic, payload):
+            # It would end the connection for it, and the records with it.
+            self._too_large.failed(topic=topic, bytes=len(payload), most=client.largest_packet)
+            return
+        self._too_large.over()
+        await client.publish(
+            topic, payload, qos=1, retain=True, properties=document_properties(), timeout=timeout
+        )
 
     async def _work(self, client: VerdictClient, backoff: FullJitter) -> None:
         async with asyncio.TaskGroup() as group:

@@ -137,6 +137,8 @@ async def test_a_record_sent_while_the_last_ingest_went_is_kept() -> None:
     records, log, sent = FakeRecords(), Log(), asyncio.Event()
 
     class Client:
+        largest_packet = ended = None
+
         async def send(self, *_: object) -> int:
             if not sent.is_set():
                 ingests.received("desk", b"", None)
@@ -186,6 +188,8 @@ class Backoff:
 class Connection:
     """Connects, and is cut off at once, or once the backoff has been reset."""
 
+    ended = None
+
     def __init__(self, until_reset: bool) -> None:
         self._until_reset = until_reset
 
@@ -200,6 +204,9 @@ class Connection:
 
     async def publish(self, *_: object, **__: object) -> None:
         return
+
+    def takes(self, *_: object) -> bool:
+        return True
 
     @property
     async def messages(self) -> AsyncIterator[Any]:
