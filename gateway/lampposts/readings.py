@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, cast
 
 from gateway.buffer.records import Batch, Position, Reject
 from gateway.errors import BadReply
+from gateway.lampposts.integers import integers
 from protocol import cbor, messages
 from protocol.errors import ProtocolError
 
@@ -59,6 +60,8 @@ def batch_of(node: bytes, asked: Position, body: dict[str, Any]) -> Reply:
 def _problem(record: bytes) -> str:
     if len(record) > LONGEST_RECORD:
         return f"{len(record)} bytes, at most {LONGEST_RECORD}"
+    if (integers(record) or 0) >= 2:
+        return ""
     try:
         value: Any = cbor.loads(record)
     except ProtocolError as error:
