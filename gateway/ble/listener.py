@@ -139,12 +139,13 @@ class Listener:
             return None
         if counter == live.counter:
             return False  # shown several times
+        if counter < live.counter:
+            # Not opened: that is most of the work an advert makes.
+            self.replayed += 1
+            return False
         values = open_values(one.bind_key, advert)
         if values is None:
             return None
-        if counter < live.counter:
-            self.replayed += 1
-            return False
         back = counter - live.counter >= _RESTART_GAP or now - live.heard >= _AWAY_S
         live.counter = counter
         live.heard = now

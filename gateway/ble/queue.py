@@ -18,7 +18,7 @@ from gateway.errors import LinkUnavailable
 from gateway.lampposts.turns import Traffic
 
 # A stay, once it has lasted so long, makes room at the end of an exchange.
-STAY_S: Final = 30.0
+STAY_S: Final = 10.0
 # Between two requests of one poll or upload; who pauses longer is done.
 GRACE_S: Final = 0.3
 # While nobody else wants the room.

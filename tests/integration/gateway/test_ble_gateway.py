@@ -21,7 +21,7 @@ async def test_a_street_within_bluetooth_range_is_collected_over_kill_9(tmp_path
         async with street(tmp_path) as made:
             made.gateway.program = ["simulators.radio.gateway"]
             made.gateway.write_config()
-            text = made.gateway.config.read_text() + f'[ble]\nadapters = ["{hci}"]\nvisit_s = 0.2\n'
+            text = made.gateway.config.read_text() + f'[ble]\nadapters = ["{hci}"]\nvisit_s = 1\n'
             for post in posts:
                 post.node.append(40)
                 text += (

@@ -140,7 +140,7 @@ def test_uploads_that_never_pause_share_the_room_and_none_starves() -> None:
         assert min(turns) > 0.6 * max(turns), turns
         assert sum(turns) > 0.95 * 2 * 600, "the room is used"
         # A stay is long enough that connecting is not most of it.
-        assert all(len(post.turns) > 20 * post.connects for post in posts)
+        assert all(len(post.turns) >= 9 * post.connects for post in posts)
         await queue.close()
 
     _played(play)
