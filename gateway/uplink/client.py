@@ -9,10 +9,12 @@ a broker disconnects a client that exceeds these, and would do so at each connec
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 import aiomqtt
 from paho.mqtt.client import MQTT_ERR_SUCCESS, Client, ConnectFlags, DisconnectFlags
+from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -25,6 +27,12 @@ PAYLOAD_FORMAT_INVALID = 0x99
 FIRST_FAILURE = 0x80
 # Bytes of a PUBLISH beside its topic and payload, as far as this gateway sends them.
 _MOST_PROPERTIES = 96
+
+
+# mosquitto says so of a message beyond its message_size_limit, which the standard has no code for.
+# A code that paho does not know of a PUBACK ends the connection, and would do so at each.
+_NAMES = cast("Mapping[int, dict[str, list[int]]]", ReasonCode.names)
+_NAMES[PACKET_TOO_LARGE]["Packet too large"].append(PacketTypes.PUBACK)
 
 
 class VerdictClient(aiomqtt.Client):

@@ -35,7 +35,6 @@ class FaultBroker:
 
     refuse: int = 0  # reason code of the CONNACK
     kick: int | None = None  # reason code of a DISCONNECT right after it
-    deaf: bool = False  # reads no more, says no more: half-open TCP
     trickle_s: float = 0.0  # between two bytes of what it says
     hold_acks: int = 0  # PUBACKs come once so many messages wait for theirs
     limits: dict[str, int] = field(default_factory=dict)  # properties of the CONNACK
@@ -51,6 +50,7 @@ class FaultBroker:
         self.pings = 0
         self.violations: list[int] = []
         self._held: dict[str, asyncio.StreamWriter] = {}
+        self._deaf: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> FaultBroker:
@@ -66,6 +66,10 @@ class FaultBroker:
 
     def records(self) -> list[bytes]:
         return [one.payload for one in self.messages if one.topic.endswith("/records")]
+
+    def go_deaf(self) -> None:
+        """Of the connections there are, none is heard or answered any more: half-open TCP."""
+        self._deaf |= set(self._held.values())
 
     async def take_over(self, client: str) -> None:
         """Another client by the same identifier."""
@@ -87,6 +91,8 @@ class FaultBroker:
         while True:
             first, body = await _packet(reader)
             kind = first >> 4
+            if writer in self._deaf:
+                await asyncio.get_running_loop().create_future()
             if kind == CONNECT:
                 client = _text(body, _after_properties(body, 10))
                 self.connects.append(client)
@@ -99,8 +105,6 @@ class FaultBroker:
                 if self.kick is not None:
                     await self._disconnect(writer, self.kick)
                     raise Die
-                if self.deaf:
-                    await asyncio.get_running_loop().create_future()
             elif kind == PUBLISH:
                 await self._published(writer, body, waiting)
             elif kind == SUBSCRIBE:
