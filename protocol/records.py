@@ -298,7 +298,7 @@ EVENTS = {
 
 def encode(kind: int, time: int, *values: int) -> bytes:
     """The bytes of one record. Raises ProtocolError when a field is missing or out of bounds."""
-    _check(kind, time, values)
+    check(kind, time, values)
     return cbor.dumps([kind, time] + list(values))
 
 
@@ -312,7 +312,7 @@ def decode(data: "bytes | bytearray | memoryview") -> "tuple[int, int, tuple[int
     kind = record[0]
     time = record[1]
     values = tuple(record[2:])
-    _check(kind, time, values)
+    check(kind, time, values)
     return kind, time, values
 
 
@@ -341,7 +341,8 @@ def clamp(kind: int, values: "Sequence[int]") -> "list[int]":
     return [min(max(values[i], fields[i][2]), fields[i][3]) for i in range(len(fields))]
 
 
-def _check(kind: "Any", time: "Any", values: "Sequence[Any]") -> None:
+def check(kind: "Any", time: "Any", values: "Sequence[Any]") -> None:
+    """Raise ProtocolError unless these, read from anywhere, are a record's."""
     if not isinstance(kind, int) or isinstance(kind, bool) or kind not in KINDS:
         raise ProtocolError(f"record: unknown kind {kind!r}")
     name, fields = KINDS[kind]
