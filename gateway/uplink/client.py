@@ -31,7 +31,7 @@ _MOST_PROPERTIES = 96
 
 # mosquitto says so of a message beyond its message_size_limit, which the standard has no code for.
 # A code that paho does not know of a PUBACK ends the connection, and would do so at each.
-_NAMES = cast("Mapping[int, dict[str, list[int]]]", ReasonCode.names)
+_NAMES = cast("Mapping[int, dict[str, list[int]]]", ReasonCode.names)  # pyright: ignore[reportUnknownMemberType]
 _NAMES[PACKET_TOO_LARGE]["Packet too large"].append(PacketTypes.PUBACK)
 
 
