@@ -45,9 +45,8 @@ def make(
         # Not at the top: it needs smpclient, which a gateway without a local network need not have.
         from gateway.lan.giving import give_network
 
-        if links.local_broker is None:
-            return False
-        return await give_network(lamppost, links.local_broker.network_document(section))
+        broker = links.local_broker
+        return broker is not None and await give_network(lamppost, broker.network_document(section))
 
     desk = Desk(
         Surroundings(
@@ -66,7 +65,7 @@ def make(
             log=links.log,
             on_lamp=lambda node: streets.now.commands.on_lamp(node),
             signal=lambda node: _rssi(links, node),
-            give=give,
+            give=give if links.local_broker is not None else None,
         )
     )
     return Front(gateway, desk, configuration.web, data, links.clock, links.log)

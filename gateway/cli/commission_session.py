@@ -70,12 +70,17 @@ class Session:
 
     def adopt_file(self, file: Path) -> None:
         """Adopt what stands in `file`: a label a line, and a name behind it. Raises OSError."""
+        wanted: dict[int, dict[str, Any]] = {}
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
             label, _, name = line.strip().partition(" ")
-            if not label or label.startswith("#"):
-                continue
+            if label and not label.startswith("#"):
+                wanted[number] = {"label": label, **({"name": name.strip()} if name else {})}
+        typer.echo("  search, as long as a minute")
+        self._control.post("/api/search")
+        self._wait("search", lambda: self._control.get("/api/state")["search"])
+        for number, body in wanted.items():
             try:
-                self._adopted(label=label, **({"name": name.strip()} if name.strip() else {}))
+                self._adopted(**body)
             except Refused as error:
                 typer.echo(f"  line {number}: not adopted: {error}")
 

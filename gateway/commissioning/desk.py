@@ -113,6 +113,7 @@ class Desk:
                 stranger_document(one, self._around.clock.now()) for one in self._strangers()
             ],
             "search": search.document() if search is not None else None,
+            "lan": self._around.give is not None,
         }
 
     def lamppost(self, node: str) -> dict[str, Any]:

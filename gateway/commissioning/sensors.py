@@ -111,8 +111,8 @@ def _no_record(code: int, within_s: int, uptime_s: int, now: int) -> Result:
                 Verdict.WAITING, "no reading yet", f"one should come within {left} s", now
             )
         return Result(
-            Verdict.SKIPPED, "no reading since this gateway started, and no complaint",
-            "if the board has one, look again after its period", now,
+            Verdict.SKIPPED, "no reading, and no complaint of one missing",
+            "if this board has one, look at its plug", now,
         )  # fmt: skip
     return Result(
         Verdict.WAITING, "no reading since this gateway started",

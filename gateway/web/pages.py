@@ -15,7 +15,8 @@ STATIC: Final = {
 _HEAD: Final = (
     '<!doctype html><html lang="en"><head><meta charset="utf-8">'
     '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    '<title>Lamplighter {gateway}</title><link rel="stylesheet" href="/static/style.css">'
+    '<title>Lamplighter {gateway}</title><link rel="icon" href="data:,">'
+    '<link rel="stylesheet" href="/static/style.css">'
 )
 
 
@@ -47,7 +48,7 @@ def shell(gateway: str, csrf: str) -> str:
     return (
         f"{_HEAD.format(gateway=escape(gateway))}"
         f'<meta name="token" content="{escape(csrf)}">'
-        '<script src="/static/app.js" defer></script></head><body>'
+        '<script src="/static/app.js" type="module"></script></head><body>'
         f'<header><button id="back" class="quiet" hidden aria-label="Back">&#8592;</button>'
         f'<h1 id="title">{escape(gateway)}</h1><span id="live" class="live">...</span></header>'
         '<main id="main"></main><p id="toast" role="status" hidden></p>'

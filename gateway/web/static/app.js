@@ -1,4 +1,3 @@
-"use strict";
 // Draws the page from the gateway's state, which comes as server-sent events. Whatever a lamppost
 // or a person has said goes into the page as text, never as markup.
 
@@ -22,6 +21,10 @@ function make(tag, properties = {}, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
   element.append(...children.filter((child) => child !== null));
   return element;
+}
+
+function show(...children) {
+  main.replaceChildren(...children.filter((child) => child !== null));
 }
 
 function say(text, seconds = 6) {
@@ -89,6 +92,11 @@ function where(post) {
   return line;
 }
 
+function placeOf(stranger) {
+  const link = stranger.link.replace("bus:", "");
+  return stranger.address === null ? link : `${link} ${stranger.address}`;
+}
+
 function top(post) {
   return make("div", { className: "top" },
     make("span", { className: `dot ${post.state}` }),
@@ -113,7 +121,7 @@ function drawList() {
     return card;
   });
   const strangers = state.strangers.map((one) => {
-    const place = one.address === null ? one.link : `${one.link} ${one.address}`;
+    const place = placeOf(one);
     const signal = one.signal === null ? null : make("div", { className: "dim" }, bars(one.signal), ` ${one.signal} dBm`);
     const card = make("button", { type: "button", className: "card" },
       make("div", { className: "top" }, make("span", { className: "name", textContent: one.node }),
@@ -123,7 +131,7 @@ function drawList() {
     return card;
   });
   const searching = state.search && state.search.running;
-  main.replaceChildren(
+  show(
     make("h2", { textContent: `Lampposts (${cards.length})` }), ...cards,
     cards.length ? null : make("p", { className: "dim", textContent: "None yet." }),
     make("h2", { textContent: `Met, not adopted (${strangers.length})` }), ...strangers,
@@ -139,7 +147,7 @@ function drawList() {
 function drawPost(node) {
   const post = state.lampposts.find((one) => one.node === node);
   if (!post) {
-    main.replaceChildren(make("p", { textContent: "This lamppost is not here any more." }));
+    show(make("p", { textContent: "This lamppost is not here any more." }));
     return;
   }
   const path = `/api/lamppost/${node}`;
@@ -153,7 +161,7 @@ function drawPost(node) {
     make("div", { textContent: result.text }),
     result.action ? make("div", { className: "dim", textContent: result.action }) : null));
   const again = async () => { await load(node); };
-  main.replaceChildren(
+  show(
     make("div", { className: "card" }, top(post), levels(post), where(post),
       make("div", { className: "dim", textContent: `${node}, release ${post.firmware || "-"}` })),
     progress(post.job),
@@ -188,16 +196,18 @@ function field(name, text, properties = {}) {
 
 function drawAdopt(node) {
   const stranger = state.strangers.find((one) => one.node === node);
-  const place = stranger ? `${stranger.link} ${stranger.address === null ? "" : stranger.address}` : "";
+  const place = stranger ? placeOf(stranger) : "";
   const form = make("form", {},
     make("p", { className: "dim", textContent: node ? `${node}, met at ${place}` : "The label is on the lamppost." }),
     ...field("label", "Label (scan, paste or type)", { placeholder: "LAMPLIGHTER:1:...", autocapitalize: "characters" }),
     make("p", { className: "dim", textContent: "Or, where the code cannot be read:" }),
     ...field("id", "Node id", { value: node, maxLength: 17 }),
     ...field("key", "Key", { maxLength: 32 }),
+    ...field("key_id", "Number of the key", { value: 1, inputMode: "numeric", maxLength: 3 }),
     ...field("name", "Name", { maxLength: 80 }),
     ...field("street", "Street (may be left empty)", { maxLength: 80 }),
-    ...field("position", "Metres along it (may be left empty)", { inputMode: "decimal" }));
+    ...field("position", "Metres along it (may be left empty)", { inputMode: "decimal" }),
+    state.lan ? make("label", { className: "check" }, make("input", { id: "lan", name: "lan", type: "checkbox" }), "Local network too") : null);
   const submit = make("button", { className: "primary", textContent: "Adopt" });
   form.append(make("div", { className: "row" },
     "BarcodeDetector" in window ? button("Scan", () => scan(form)) : null, submit));
@@ -210,16 +220,20 @@ function drawAdopt(node) {
       go(`#/${made.node}`);
     });
   });
-  main.replaceChildren(form);
+  show(form);
 }
 
 function wanted(form) {
   const value = (name) => form.elements[name].value.trim();
-  const body = value("label") ? { label: value("label") } : { id: value("id"), key: value("key") };
+  const body = value("label") ? { label: value("label") }
+    : { id: value("id"), key: value("key"), key_id: Number(value("key_id")) };
   for (const name of ["name", "street"]) {
     if (value(name)) {
       body[name] = value(name);
     }
+  }
+  if (form.elements.lan && form.elements.lan.checked) {
+    body.lan = true;
   }
   if (value("position")) {
     body.position_m = Number(value("position").replace(",", "."));
@@ -259,7 +273,7 @@ function stopCamera() {
 }
 
 async function drawReport() {
-  main.replaceChildren(make("p", { className: "dim", textContent: "Writing the report..." }));
+  show(make("p", { className: "dim", textContent: "Writing the report..." }));
   const made = await request("/api/report", {});
   const counts = made.report.counts;
   const posts = made.report.lampposts.map((post) => make("li", {}, make("b", { textContent: post.name }),
@@ -267,7 +281,7 @@ async function drawReport() {
     ...Object.entries(post.results).filter(([, result]) => result.verdict === "fail")
       .map(([step, result]) => make("div", { className: "fail", textContent: `${step}: ${result.text}` })),
     post.missing.length ? make("div", { className: "dim", textContent: `to do: ${post.missing.join(", ")}` }) : null));
-  main.replaceChildren(
+  show(
     make("h2", { textContent: `${counts.pass} passed, ${counts.fail} failed, ${counts.waiting} to do` }),
     make("ul", { className: "results" }, ...posts),
     make("p", { className: "dim", textContent: "Kept on the gateway as:" }),
