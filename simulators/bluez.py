@@ -7,6 +7,8 @@ environment, see :attr:`BluezGuest.environment`.
 """
 
 import asyncio
+import ctypes
+import signal
 import socket
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +19,7 @@ from simulators.tools import bluez_guest
 _STARTS_WITHIN_S = 120.0
 _ENDS_WITHIN_S = 10.0
 _MEMORY_MB = 256
+_PR_SET_PDEATHSIG = 1
 _READY = b"GUEST READY"
 
 
@@ -58,7 +61,11 @@ class BluezGuest:
         folder = await asyncio.to_thread(bluez_guest.fetch)
         with self._log.open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *self._command(folder), stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log
+                *self._command(folder),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                preexec_fn=_end_with_parent,
             )
         try:
             async with asyncio.timeout(_STARTS_WITHIN_S):
@@ -126,6 +133,11 @@ class BluezGuest:
 
     def _said(self) -> str:
         return self._log.read_text(errors="replace")[-500:]
+
+
+def _end_with_parent() -> None:
+    # A machine left behind by a test that was killed would go on for ever.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _free_port() -> int:
