@@ -41,8 +41,8 @@ async def status(lamppost: Lamppost) -> dict[str, Any]:
     return found
 
 
-async def link(lamppost: Lamppost, now: int) -> tuple[Result, int | None]:
-    """(how well it is reached, dBm where it has told of any), by several requests made once each.
+async def link(lamppost: Lamppost, now: int) -> tuple[Quality, Result, int | None]:
+    """(figures, how well it is reached, dBm where it tells), by several requests made once each.
 
     Raises BufferUnavailable.
     """
@@ -68,10 +68,11 @@ async def link(lamppost: Lamppost, now: int) -> tuple[Result, int | None]:
         action = "look at the line's ends (120 ohm), its wires and its length"
         if kind != "bus":
             action = "move the aerial, or give it another link"
-        return Result(Verdict.FAIL, f"{text}: {why}" if why else text, action, now), signal
+        return found, Result(Verdict.FAIL, f"{text}: {why}"[:300], action, now), signal
     if signal is not None and signal < _WEAK_DBM:
-        return Result(Verdict.PASS, f"{text}, which is weak", "move the aerial", now), signal
-    return Result(Verdict.PASS, text, at=now), signal
+        weak = Result(Verdict.PASS, f"{text}, which is weak", "move the aerial", now)
+        return found, weak, signal
+    return found, Result(Verdict.PASS, text, at=now), signal
 
 
 def clock(told: int, before: int, after: int) -> Result:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from gateway.adoption.adoption import Adoption
 from gateway.adoption.unknown import UnknownLamppost, UnknownLampposts
 from gateway.clock import StreetClock
-from gateway.commissioning import adopting, checks, light, report, sensors
+from gateway.commissioning import adopting, checking, light, report, sensors
 from gateway.commissioning.adopting import Searchable, Wanted
 from gateway.commissioning.jobs import Job, Jobs
 from gateway.commissioning.journal import Journal
@@ -196,25 +196,12 @@ class Desk:
     def say(self, node: str, step: str, *, saw_it: bool) -> None:
         """What a person saw of the blinking ("blink") or the levels ("light").
 
-        Raises NoSuchLamppost, also when that step has not been done.
+        Raises NoSuchLamppost, NotDone.
         """
         post = self._post(node)
         result = self._journal.sheet(node, post.name).results.get(step)
-        if step not in ("blink", "light") or result is None:
-            raise NoSuchLamppost(f"{post.name}: {step} has not been done yet")
-        if step == "light" and result.verdict is Verdict.FAIL and saw_it and not _unseen(result):
-            raise NoSuchLamppost(f"{post.name}: the levels were not reached; do it again")
-        now = self._around.clock.now()
-        plain = Result(result.verdict, _unsaid(result.text), at=now)
-        if step == "light":
-            self._note(post, {step: light.seen(plain, saw_it, now)})
-        elif saw_it:
-            self._note(post, {step: Result(Verdict.PASS, "blinked, and seen", at=now)})
-        else:
-            self._note(post, {step: Result(
-                Verdict.FAIL, "told to blink, but not seen",
-                "another may have blinked: compare the label", now,
-            )})  # fmt: skip
+        said = checking.confirmed(step, result, saw_it, self._around.clock.now())
+        self._note(post, {step: said})
 
     def skip(self, node: str, step: str, why: str) -> None:
         """Leave a step out, and say why. Raises NoSuchLamppost."""
@@ -240,31 +227,13 @@ class Desk:
 
     async def _check(self, post: Lamppost, job: Job) -> None:
         around = self._around
-        job.text = "link"
-        quality, signal = await checks.link(post, around.clock.now())
+        found, signal = await checking.everything(post, job, around.desired, around.clock)
         if signal is not None:
             self._signals[post.node] = signal
-        self._note(post, {"link": quality})
-        if quality.text.split(":")[1].startswith(" 0 of"):
-            return
-        job.text = "clock and configuration"
-        before = around.clock.now()
-        facts = await checks.status(post)
-        now = around.clock.now()
-        found = {
-            "identity": Result(Verdict.PASS, "it proved its key under seal", at=now),
-            "clock": checks.clock(facts["time"], before, now),
-            "configuration": checks.applied(facts, around.desired(post.node), now),
-        }
-        job.text = "sensors"
-        values = await checks.values(post)
-        found["faults"] = sensors.faults(post.newest, now)
-        parts = sensors.results(values, post.newest, facts["uptime"], now)
-        for step in sensors.STEPS:
-            if step not in parts:
+        for step in sensors.STEPS if "clock" in found else ():
+            if step not in found:
                 self._journal.forget(post.id, step)
-        self._note(post, {**found, **parts})
-        job.text = "done"
+        self._note(post, found)
 
     def _post(self, node: str) -> Lamppost:
         for post in self.lampposts():
@@ -310,11 +279,3 @@ class Desk:
     def _strangers(self) -> list[UnknownLamppost]:
         ours = {post.node for post in self.lampposts()}
         return [one for one in self._around.unknown.shown() if one.node not in ours]
-
-
-def _unsaid(text: str) -> str:
-    return text.removesuffix(", and seen").removesuffix(", but not seen")
-
-
-def _unseen(result: Result) -> bool:
-    return result.text.endswith(", but not seen")

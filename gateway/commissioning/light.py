@@ -29,6 +29,7 @@ MOST_LEVELS: Final = 8
 _REACHED_S: Final = 65.0
 _SPARE_S: Final = 20.0
 _LOOK_EVERY_S: Final = 0.25
+LOOK_AT: Final = "look at lamp, driver and their wiring"
 _SEEN: Final = "say whether you saw it at each of these levels"
 
 
@@ -76,15 +77,6 @@ async def release(lamppost: Lamppost) -> None:
     except asyncio.CancelledError:
         await asyncio.wait([task], timeout=5)
         raise
-
-
-def seen(result: Result, saw_it: bool, now: int) -> Result:
-    """The `result` of `run`, and what the person says."""
-    if saw_it:
-        return Result(Verdict.PASS, f"{result.text}, and seen", at=now)
-    return Result(
-        Verdict.FAIL, f"{result.text}, but not seen", "look at lamp, driver and their wiring", now
-    )
 
 
 async def _reaches(lamppost: Lamppost, level: int, told: Callable[[str, int | None], None]) -> str:

@@ -15,6 +15,7 @@ from gateway.adoption.adoption import NotAdopted
 from gateway.adoption.label import BadLabel
 from gateway.commissioning import light
 from gateway.commissioning.adopting import Wanted, problems
+from gateway.commissioning.checking import NotDone
 from gateway.commissioning.desk import LONGEST_BLINK_S, Desk, NoSuchLamppost
 from gateway.commissioning.jobs import Busy
 from gateway.errors import ConfigurationError, GatewayError
@@ -24,6 +25,7 @@ _Body = TypeVar("_Body", bound=BaseModel)
 _STATUS: Final[dict[type[BaseException], int]] = {
     NoSuchLamppost: 404,
     Busy: 409,
+    NotDone: 409,
     NotAdopted: 422,
     BadLabel: 422,
     ConfigurationError: 422,
