@@ -13,6 +13,8 @@ from gateway.logs import Logger
 Severity = Literal["warning", "critical"]
 # Far more than there are parts that raise any; a bound for the retained status document.
 _MOST = 50
+# Of one name: who answers at many addresses of a bus must not keep other alarms out.
+_MOST_OF_ONE = 10
 _LONGEST = 300
 
 
@@ -52,13 +54,17 @@ class Alarms:
         self._clock = clock
         self._log = log
         self._raised: dict[tuple[str, str], Alarm] = {}
+        # Names of which more came than there was room for.
+        self._crowded: set[str] = set()
         self.changed = asyncio.Event()
 
     def set(self, name: str, text: str, severity: Severity = "warning", subject: str = "") -> None:
         """Raise an alarm, or say anew what one is about; its `since` stays."""
         known = self._raised.get((name, subject))
-        if known is None and len(self._raised) >= _MOST:
-            self._log.error("too many alarms; one is only logged", alarm=name, text=text)
+        if known is None and not self._room(name):
+            say = self._log.debug if name in self._crowded else self._log.error
+            self._crowded.add(name)
+            say("too many alarms; those of this name are only logged", alarm=name, text=text)
             return
         since = self._clock.now() if known is None else known.since
         alarm = Alarm(name, subject, severity, text[:_LONGEST], since)
@@ -70,9 +76,14 @@ class Alarms:
             say = self._log.error if severity == "critical" else self._log.warning
             say("alarm", alarm=name, subject=subject, text=alarm.text)
 
+    def _room(self, name: str) -> bool:
+        of_one = sum(known == name for known, _ in self._raised)
+        return of_one < _MOST_OF_ONE and len(self._raised) < _MOST
+
     def over(self, name: str, subject: str = "") -> None:
         """It has been seen to."""
         if self._raised.pop((name, subject), None) is not None:
+            self._crowded.discard(name)
             self.changed.set()
             self._log.info("alarm over", alarm=name, subject=subject)
 

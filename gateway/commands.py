@@ -23,6 +23,8 @@ LARGEST = 4096
 # Someone stands in the street and waits for the lamp to blink; later it would only puzzle.
 _IDENTIFY_WITHIN_S = 60
 _AT_ONCE_PER_LAMPPOST = 8
+# A command is noted until it expires, so that it is carried out once.
+_LONGEST_AHEAD_S = 7 * 86_400
 # UTC epoch seconds in 32 bits, as everywhere on the link; the database holds no unbounded integers.
 _Epoch = Annotated[int, Field(ge=0, le=0xFFFFFFFF)]
 
@@ -70,6 +72,15 @@ def _parse(payload: bytes) -> LampCommand | _Identify:
         raise ValueError("nested too deep") from error
 
 
+def check_expiry(expires: int, now: int) -> None:
+    """Raise ValueError for a command that expires too far from `now`, 0 while that is unknown."""
+    if now and expires - now > _LONGEST_AHEAD_S:
+        raise ValueError(
+            f"expires {expires - now} s from now, at most {_LONGEST_AHEAD_S}; use a desired "
+            "configuration for what is to last"
+        )
+
+
 class Commands:
     """Carries out commands; `lampposts` by node id."""
 
@@ -89,13 +100,14 @@ class Commands:
     async def received(self, node: bytes, payload: bytes) -> None:
         """A command for `node`. It is noted on disk before it is sent: a repeat is not another."""
         lamppost = self._lampposts[node]
+        now = self._clock.now()
         try:
             command = _parse(payload)
+            check_expiry(command.expires or 0, now)
         except ValueError as error:
             self.refused += 1
             lamppost.log.warning("command refused", why=str(error))
             return
-        now = self._clock.now()
         expires = command.expires
         if expires is None:
             expires = now + _IDENTIFY_WITHIN_S

@@ -30,6 +30,8 @@ LARGEST_FILE = 1_000_000
 _MOST_FILES = 2000
 _LARGEST_MANIFEST = 2_000_000
 _CHUNK = 1 << 20
+# Of users and groups; the number after it stands for "as it is" (chown(2)).
+_LARGEST_OWNER = (1 << 32) - 2
 
 Role = Literal["configuration", "lampposts", "named", "data"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -54,9 +56,10 @@ class Member(_Part):
     member: Annotated[str, Field(pattern=r"^files/[0-9]{4}$")]
     role: Role
     path: str
-    mode: int = Field(ge=0, le=0o7777)
-    user: int = Field(ge=0)
-    group: int = Field(ge=0)
+    # No set-user-id, whoever made the archive: it is unpacked by root.
+    mode: int = Field(ge=0, le=0o777)
+    user: int = Field(ge=0, le=_LARGEST_OWNER)
+    group: int = Field(ge=0, le=_LARGEST_OWNER)
     size: int = Field(ge=0, le=LARGEST_FILE)
     sha256: Sha256
 
@@ -75,8 +78,8 @@ class Manifest(_Part):
     database_size: int = Field(ge=0)
     database_sha256: Sha256
     database_state: dict[str, int]
-    data_user: int = Field(ge=0)
-    data_group: int = Field(ge=0)
+    data_user: int = Field(ge=0, le=_LARGEST_OWNER)
+    data_group: int = Field(ge=0, le=_LARGEST_OWNER)
     files: list[Member] = Field(max_length=_MOST_FILES)
 
     def of(self, role: Role) -> list[Member]:
@@ -194,10 +197,14 @@ class Backup:
             raise BadBackup("the database in it is damaged; take another backup")
 
     def _opened(self, name: str) -> io.BufferedReader:
+        opened = None
         try:
-            opened = self._tar.extractfile(name)
+            info = self._tar.getmember(name)
+            # A link may lead anywhere in the archive, to itself as well.
+            if info.isreg():
+                opened = self._tar.extractfile(info)
         except KeyError:
-            opened = None
+            pass
         if opened is None:
             raise BadBackup(f"it holds no file {name}, so it is damaged")
         return opened  # type: ignore[return-value]

@@ -67,7 +67,10 @@ def _parsed(backup: Backup, content: bytes, file: Path) -> Configuration:
     file.write_bytes(content)
     file.chmod(0o600)
     for member in backup.manifest.of("lampposts"):
-        (file.parent / Path(member.path).name).write_bytes(backup.content(member))
+        name = Path(member.path).name
+        if name in ("", "..", file.name):
+            raise BadBackup(f"{member.path!r} in it is no name for a lampposts file")
+        (file.parent / name).write_bytes(backup.content(member))
     try:
         return load(file)[0]
     except ConfigurationError as error:
@@ -122,7 +125,9 @@ def _places(
             case "configuration":
                 place = file
             case "lampposts":
-                place = file.parent / Path(member.path).name
+                name = Path(member.path).name
+                known = configuration.gateway.lampposts_file.name
+                place = file.parent / name if name == known else None
             case "named":
                 place = named.get(member.path)
             case "data":

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar, cast
 from gateway import logs
 from gateway.buffer.schema import Database
 from gateway.buffer.writer import Writer
+from gateway.errors import GatewayError
 from gateway.logs import Logger
 
 Kind = Literal["configuration", "release"]
@@ -18,6 +19,12 @@ T = TypeVar("T")
 # Sealing counters have 40 bits (protocol.envelope). See `State.reserve_counters` for these.
 START_BELOW = 1 << 38
 _SKIP_BELOW = 1 << 20
+# Commands noted until they expire: a bound on what whoever may command can put on the disk.
+MOST_COMMANDS = 10_000
+
+
+class TooManyCommands(GatewayError):
+    """As many commands are remembered as may be: none is taken until some have expired."""
 
 
 @dataclass
@@ -178,13 +185,20 @@ class State:
         )
 
     async def first_time(self, digest: bytes, expires: int, now: int) -> bool:
-        """Note the command `digest`; False when it was noted before. Forgets expired ones."""
+        """Note the command `digest`; False when it was noted before. Forgets expired ones.
+
+        Raises TooManyCommands when MOST_COMMANDS have not expired yet.
+        """
 
         def note(db: Database) -> bool:
             db.execute("DELETE FROM command WHERE expires < ?", [now - 3600])
             known = db.execute("SELECT 1 FROM command WHERE digest = ?", [digest]).fetchone()
             if known:
                 return False
+            if db.execute("SELECT count(*) FROM command").fetchone()[0] >= MOST_COMMANDS:
+                raise TooManyCommands(
+                    f"{MOST_COMMANDS} commands have not expired yet; give them less time"
+                )
             db.table("command").insert({"digest": digest, "expires": expires})
             return True
 

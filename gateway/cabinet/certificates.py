@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 from gateway.config import Configuration, TlsSection
 from gateway.errors import GatewayError
@@ -77,7 +79,7 @@ def _certificates(file: Path) -> list[x509.Certificate]:
     data = _read(file, "a certificate")
     try:
         return x509.load_pem_x509_certificates(data)
-    except ValueError as error:
+    except (ValueError, UnsupportedAlgorithm) as error:
         raise CertificateUnusable(
             f"{file}: expected certificates in PEM (-----BEGIN CERTIFICATE-----), "
             f"but {_short(error)}; have it issued again, or convert it with openssl x509"
@@ -87,17 +89,24 @@ def _certificates(file: Path) -> list[x509.Certificate]:
 def _check_key(file: Path, certificate: x509.Certificate, of: Path) -> None:
     try:
         key = serialization.load_pem_private_key(_read(file, "a private key"), None)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         # TypeError: it is encrypted, and nobody is there to type a passphrase.
         raise CertificateUnusable(
             f"{file}: expected a private key in PEM without a passphrase, but {_short(error)}; "
             "convert it with openssl pkey"
         ) from error
-    if key.public_key() != certificate.public_key():
+    if not _belongs(key.public_key(), certificate):
         raise CertificateUnusable(
             f"{file}: is not the key of the certificate in {of}; put the two that belong together "
             "in place"
         )
+
+
+def _belongs(key: PublicKeyTypes, certificate: x509.Certificate) -> bool:
+    try:
+        return key == certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return False  # a kind of key that is not known here, and so not that of `key`
 
 
 def _read(file: Path, what: str) -> bytes:

@@ -65,6 +65,10 @@ def read_toml(path: Path, absent: dict[str, Any] | None = None) -> dict[str, Any
         raise ConfigurationError(
             f"{path}: is not TOML ({error}); correct the syntax at that place"
         ) from error
+    except RecursionError as error:
+        raise ConfigurationError(
+            f"{path}: is nested far deeper than anything a gateway knows; write it anew"
+        ) from error
 
 
 def write(path: Path, lampposts: Iterable[LamppostSection]) -> None:

@@ -17,7 +17,7 @@ from hashlib import sha256
 
 from gateway.buffer.state import State
 from gateway.clock import StreetClock
-from gateway.commands import Expired, parse_lamp
+from gateway.commands import Expired, check_expiry, parse_lamp
 from gateway.errors import GatewayError
 from gateway.groups.broadcast import Broadcaster
 from gateway.groups.memberships import Memberships
@@ -67,13 +67,14 @@ class GroupDimming:
     async def received(self, group: int, payload: bytes) -> None:
         """A command for `group` (1..16, 0 for all). It is noted on disk before it is sent."""
         log = self._log.bind(group=group or "all")
+        now = self._clock.now()
         try:
             command = parse_lamp(payload)
+            check_expiry(command.expires, now)
         except ValueError as error:
             self.refused += 1
             log.warning("group command refused", why=str(error))
             return
-        now = self._clock.now()
         digest = sha256(b"group %d " % group + payload).digest()
         if not await self._state.first_time(digest, max(command.expires, now), now):
             return
