@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 
 import cbor2
 from paho.mqtt.packettypes import PacketTypes
@@ -65,8 +66,9 @@ def payload(group: list[Row]) -> bytes:
     return cbor2.dumps([SCHEMA, first.node, first.epoch, first.seq, [row.body for row in group]])
 
 
+@cache
 def properties() -> Properties:
-    """The MQTT properties of such a message."""
+    """The MQTT properties of such a message; the same for all, and not to be changed."""
     made = Properties(PacketTypes.PUBLISH)
     made.ContentType = CONTENT_TYPE
     made.UserProperty = ("schema", str(SCHEMA))

@@ -10,13 +10,14 @@ import asyncio
 import sys
 from pathlib import Path
 
+from tests.bench.peers.quick_node import QuickNode
 from tests.integration.gateway.fake_node import FakeNode
 from tests.integration.lan.test_gateway import on_the_local_network
 
 
 def nodes(count: int) -> list[FakeNode]:
     """The lampposts of a street of `count`."""
-    return [FakeNode(address) for address in range(1, count + 1)]
+    return [QuickNode(address) for address in range(1, count + 1)]
 
 
 async def _run(folder: Path, port: int, count: int) -> None:
@@ -29,8 +30,8 @@ async def _run(folder: Path, port: int, count: int) -> None:
         for node in street:
             group.create_task(on_the_local_network(node, folder, port))
         while order := await orders.readline():
-            for number in range(int(order)):
-                street[number % count].append()
+            for number, node in enumerate(street):
+                node.append((int(order) + count - 1 - number) // count)
 
 
 if __name__ == "__main__":

@@ -23,8 +23,8 @@ async def _run(link: Path, count: int) -> None:
     with FakeBus(street) as bus:
         await asyncio.to_thread(link.symlink_to, bus.path)
         while order := await orders.readline():
-            for number in range(int(order)):
-                street[number % count].append()
+            for number, node in enumerate(street):
+                node.append((int(order) + count - 1 - number) // count)
 
 
 if __name__ == "__main__":
