@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from pathlib import Path
 
 import pytest
@@ -39,30 +38,6 @@ async def test_a_record_is_committed_before_the_lamppost_may_forget_it(tmp_path:
         await town.broker.start()
         await town.gateway.start()
         await eventually(lambda: town.city.has_all_of(bus), "all records in the city")
-
-
-async def test_killed_at_random_moments_it_loses_nothing_and_repeats_only_by_key(
-    tmp_path: Path,
-) -> None:
-    chance = random.Random(4711)
-    bus = FakeBus([FakeNode(address) for address in (1, 2, 3)])
-    async with street(tmp_path, bus) as town:
-        for _ in range(8):
-            for node in bus.nodes.values():
-                node.append(chance.randrange(50, 400))
-            seen = len(bus.requests)
-            await town.gateway.start()
-            # A moment counted in requests, so that it does not depend on the machine's speed.
-            moment = seen + chance.randrange(4, 40)
-            await eventually(lambda moment=moment: len(bus.requests) >= moment, "requests")
-            await town.gateway.kill()
-            if chance.random() < 0.3:
-                for node in bus.nodes.values():
-                    node.reboot()
-        await town.gateway.start()
-        await eventually(lambda: town.city.has_all_of(bus), "all records in the city")
-        assert town.city.conflicts == []
-        await eventually(lambda: not any(n.log for n in bus.nodes.values()), "acknowledged")
 
 
 async def test_records_wait_while_the_broker_is_away(tmp_path: Path) -> None:
