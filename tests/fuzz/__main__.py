@@ -6,9 +6,15 @@ The input that was found is shown and kept under `--keep`. `--input FILE` gives 
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.fuzz.harness import Harness
 
 _RSS_MB = 700
 _TIMEOUT_S = 10
@@ -37,7 +43,8 @@ def main() -> None:
 
 
 def _fuzz(name: str, seconds: int, corpus: Path, keep: Path) -> None:
-    import atheris
+    # By name: it is not there on every machine.
+    atheris: Any = importlib.import_module("atheris")
 
     with atheris.instrument_imports(include=["gateway", "protocol"]):
         make = _harness(name)
@@ -60,13 +67,14 @@ def _fuzz(name: str, seconds: int, corpus: Path, keep: Path) -> None:
 
     options = (
         f"-max_total_time={seconds}", f"-rss_limit_mb={_RSS_MB}", f"-timeout={_TIMEOUT_S}",
-        f"-max_len={_LONGEST}", f"-artifact_prefix={keep}/", "-len_control=20", "-print_final_stats=1",
+        f"-max_len={_LONGEST}", f"-artifact_prefix={keep}/", "-len_control=20",
+        "-print_final_stats=1",
     )  # fmt: skip
     atheris.Setup([sys.argv[0], *options, str(corpus)], one)
     atheris.Fuzz()
 
 
-def _harness(name: str):  # noqa: ANN202
+def _harness(name: str) -> Callable[[], Harness]:
     from tests.fuzz.inputs import HARNESSES
 
     if name not in HARNESSES:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
 import re
+import shutil
 import tempfile
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
@@ -48,6 +51,14 @@ _CONFIGURATION = {
     "mqtt": {"host": "localhost"},
     "bus": {"north": {"port": "/dev/null"}},
 }
+
+
+@cache
+def _folder() -> Path:
+    """Where images go: one for all, since in it there is nothing but what is checked."""
+    made = Path(tempfile.mkdtemp(prefix="lamplighter-fuzz-"))
+    atexit.register(shutil.rmtree, made)
+    return made
 
 
 class _State:
@@ -128,8 +139,8 @@ class City:
         }
         self.topics = Topics(GATEWAY)
         link = cast(Any, _Link())
-        self.folder = tempfile.TemporaryDirectory(prefix="lamplighter-fuzz-")
-        self.images = Images(Path(self.folder.name), link, log)
+        self.folder = _folder()
+        self.images = Images(self.folder, link, log)
         self.images._waiting[_WAITED_FOR] = asyncio.Event()
         self.shelf = Shelf(link)
         self.presence = Presence(log)
@@ -184,7 +195,7 @@ class City:
                 assert outcome["state"] == "refused"
             else:
                 assert re.fullmatch(r"[0-9a-f]{64}", document["image"])
-        assert not {path.name for path in Path(self.folder.name).iterdir()} - {f"{_WAITED_FOR}.img"}
+        assert not {path.name for path in self.folder.iterdir()} - {f"{_WAITED_FOR}.img"}
         for node in (NODE, OTHER):
             json.dumps([self.configurations.describe(node), self.updates.describe(node)])
 
