@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import chain
 from typing import Any
 
 from gateway.buffer import outlets, tallies
@@ -12,6 +14,9 @@ from gateway.errors import CursorMoved
 
 # Of what was no record at all. A sound record that a broker refused is never dropped for space.
 _RUBBISH_KEPT = 1000
+# Rows in one statement. The interpreter's lock is given up for each statement, and while the event
+# loop is busy it is back only milliseconds later.
+_AT_ONCE = (64, 16, 4, 1)
 
 
 def add(db: Database, batch: Batch, first_id: int, received: int) -> None:
@@ -27,16 +32,24 @@ def add(db: Database, batch: Batch, first_id: int, received: int) -> None:
     )
     if not moved.rowcount:
         _first(db, batch)
-    node, epoch = batch.node, batch.epoch
-    connection.executemany(
-        "INSERT INTO record (id, node, epoch, seq, body, received) VALUES (?, ?, ?, ?, ?, ?)",
-        [
-            (row_id, node, epoch, seq, body, received)
-            for row_id, (seq, body) in enumerate(batch.records, first_id)
-        ],
-    ).close()
+    node, epoch, rows = batch.node, batch.epoch, batch.records
+    done = 0
+    for size in _AT_ONCE:
+        while len(rows) - done >= size:
+            values = chain.from_iterable(rows[done : done + size])
+            connection.execute(
+                _insert(size), (first_id + done, node, epoch, received, *values)
+            ).close()
+            done += size
     if batch.rejected:
         reject(db, [(node, epoch, r.seq, r.body, r.reason, 0) for r in batch.rejected])
+
+
+@cache
+def _insert(count: int) -> str:
+    """The statement for so many rows: first id, node, epoch, received, then sequence and body."""
+    rows = (f"(?1 + {n}, ?2, ?3, ?{2 * n + 5}, ?{2 * n + 6}, ?4)" for n in range(count))
+    return f"INSERT INTO record (id, node, epoch, seq, body, received) VALUES {', '.join(rows)}"  # noqa: S608
 
 
 def _first(db: Database, batch: Batch) -> None:
