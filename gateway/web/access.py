@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import math
 import secrets
 import time
 from collections.abc import Callable
@@ -74,7 +75,7 @@ class Access:
         now = self._now()
         wrong, until = self._wrong.get(peer, (0, 0.0))
         if wrong >= _MOST_WRONG and now < until:
-            raise NotLetIn(f"too many wrong codes; wait {int(until - now) + 1} s")
+            raise NotLetIn(f"too many wrong codes; wait {math.ceil(until - now)} s")
         if not self._code or now >= self._code_ends:
             raise NotLetIn("there is no code at the moment; make one: lamplighter-gateway web-code")
         plain = typed[:40].strip().upper().translate(_MISTAKEN)
