@@ -212,14 +212,14 @@ async def test_a_port_on_which_nobody_answers_any_more_is_opened_again() -> None
         for _ in range(9):
             assert await ask(line) == b"me"
         far.answer = lambda a, s: b""  # it still takes what it is given
-        line._reply_timeout = 0.005  # pyright: ignore[reportPrivateUsage]
+        line.reply_timeout_s = 0.005  # pyright: ignore[reportPrivateUsage]
         while not port.silences:
             with contextlib.suppress(NoReply, LinkUnavailable):
                 await ask(line)
         await happens(lambda: port.reopened and port.opened.is_set())
         assert line.silence.requests == 5
         far.answer = lambda a, s: frame(a, s)
-        line._reply_timeout = PATIENCE_S  # pyright: ignore[reportPrivateUsage]
+        line.reply_timeout_s = PATIENCE_S  # pyright: ignore[reportPrivateUsage]
         assert await ask(line) == b"me"
 
 
