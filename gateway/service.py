@@ -11,7 +11,7 @@ import signal
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from gateway import data_dir, desk, logs
 from gateway.buffer.database import Database
@@ -35,6 +35,9 @@ from gateway.supervision import Supervision, bus_figures
 
 if TYPE_CHECKING:
     from gateway.ble.adapter import OpenAdapter
+
+
+_CANCEL_AGAIN_S = 2.0
 
 
 class DatabaseDamaged(GatewayError):
@@ -148,8 +151,17 @@ async def _serve(
         if damaged.done():
             damaged.result()
         log.info("stopping")
-        for task in tasks:
+        await _stop(set(tasks))
+
+
+async def _stop(tasks: set[asyncio.Task[None]]) -> None:
+    """Cancel `tasks` and what they have begun, until they have ended (see waiting.go_on)."""
+    doomed = tasks
+    while tasks:
+        for task in doomed:
             task.cancel()
+        _, tasks = await asyncio.wait(tasks, timeout=_CANCEL_AGAIN_S)
+        doomed = asyncio.all_tasks() - {cast("asyncio.Task[None]", asyncio.current_task())}
 
 
 def _sources(configuration: Configuration, links: Links, streets: Callable[[], Streets]) -> Sources:
