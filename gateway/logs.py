@@ -71,8 +71,6 @@ def set_up(
     root.setLevel(level.upper())
     # It logs as an error what we report better ourselves, once and with the lamppost's name.
     logging.getLogger("smpclient").setLevel(logging.CRITICAL)
-    # aiomqtt's: it warns of each connection that it cannot take leave of, as it is gone.
-    logging.getLogger("mqtt").setLevel(logging.CRITICAL)
     # It warns of every advert that does not open, which anyone may send; we count them.
     logging.getLogger("bthome_ble").setLevel(logging.CRITICAL)
 

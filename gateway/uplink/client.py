@@ -9,6 +9,8 @@ a broker disconnects a client that exceeds these, and would do so at each connec
 from __future__ import annotations
 
 import asyncio
+import logging
+import re
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -35,6 +37,22 @@ _NAMES = cast("Mapping[int, dict[str, list[int]]]", ReasonCode.names)  # pyright
 _NAMES[PACKET_TOO_LARGE]["Packet too large"].append(PacketTypes.PUBACK)
 
 
+# TLS alerts (RFC 8446, 6.2) of a broker about the certificate that it was shown, as OpenSSL names
+# them. They come when the client takes the connection for made.
+_ABOUT_CERTIFICATE = re.compile(
+    r"ALERT_(BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|CERTIFICATE_\w+|UNKNOWN_CA|ACCESS_DENIED)"
+)
+
+
+class _Last(logging.Handler):
+    """Keeps the last thing that paho complained of: its callbacks do not tell why."""
+
+    text = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.text = record.getMessage()
+
+
 class VerdictClient(aiomqtt.Client):
     """A client whose `send` gives the reason code of the PUBACK.
 
@@ -44,7 +62,10 @@ class VerdictClient(aiomqtt.Client):
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        complaints = logging.Logger("mqtt", logging.ERROR)
+        self._last = _Last()
+        complaints.addHandler(self._last)
+        super().__init__(*args, logger=complaints, **kwargs)
         self._verdicts: dict[int, asyncio.Future[int]] = {}
         self.largest_packet: int | None = None
         self.ended: ReasonCode | None = None
@@ -109,10 +130,19 @@ class VerdictClient(aiomqtt.Client):
     ) -> None:
         if flags.is_disconnect_packet_from_server and self.ended is None:
             self.ended = reason_code
+        if not self._connected.done():
+            # aiomqtt would wait for its timeout, and never know why.
+            self._connected.set_exception(aiomqtt.MqttError(self._broken_off(reason_code)))
         super()._on_disconnect(client, userdata, flags, reason_code, properties)
         if self._disconnected.done():
             # Else asyncio writes a traceback of it wherever something else failed sooner.
             self._disconnected.exception()
+
+    def _broken_off(self, reason_code: ReasonCode) -> str:
+        why = self._last.text or str(reason_code)
+        if _ABOUT_CERTIFICATE.search(why):
+            return f"the broker refuses this gateway's certificate: {why}"
+        return f"the connection broke off before the broker took it: {why}"
 
     def _on_publish(
         self,

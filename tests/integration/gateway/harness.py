@@ -312,9 +312,11 @@ class GatewayProcess:
 class Street:
     """Broker, city, buses and the gateway between them."""
 
-    def __init__(self, folder: Path, buses: dict[str, FakeBus]) -> None:
+    def __init__(
+        self, folder: Path, buses: dict[str, FakeBus], listener: str = "allow_anonymous true\n"
+    ) -> None:
         self.buses = buses
-        self.broker = Broker(folder)
+        self.broker = Broker(folder, listener)
         self.city = City(self.broker.port)
         self.gateway = GatewayProcess(folder, buses, self.broker.port)
 
@@ -325,19 +327,25 @@ class Street:
 
 @contextlib.asynccontextmanager
 async def street(
-    folder: Path, *buses: FakeBus, listen: bool = True
+    folder: Path,
+    *buses: FakeBus,
+    listen: bool = True,
+    listener: str = "allow_anonymous true\n",
 ) -> AsyncGenerator[Street, None]:
-    """Everything but the gateway started; all of it stopped at the end."""
+    """Everything but the gateway started; all of it stopped at the end.
+
+    listener: what the broker's configuration says beyond its plain listener.
+    """
     named = {f"bus{number}": bus for number, bus in enumerate(buses)}
-    made = Street(folder, named)
+    made = Street(folder, named, listener)
     with contextlib.ExitStack() as stack:
         for bus in buses:
             stack.enter_context(bus)
         await made.broker.start()
-        listener: asyncio.Task[None] | None = None
+        hearing: asyncio.Task[None] | None = None
         try:
             if listen:
-                listener = asyncio.create_task(made.city.run())
+                hearing = asyncio.create_task(made.city.run())
                 await made.city.listening.wait()
             yield made
         except AssertionError:
@@ -346,7 +354,7 @@ async def street(
             raise
         finally:
             await made.gateway.kill()
-            if listener is not None:
-                listener.cancel()
-                await asyncio.gather(listener, return_exceptions=True)
+            if hearing is not None:
+                hearing.cancel()
+                await asyncio.gather(hearing, return_exceptions=True)
             await made.broker.stop()
