@@ -99,6 +99,7 @@ class Reporter:
             "time": self._clock.now(),
             "link": {
                 "state": lamppost.link,
+                "by": lamppost.reached_by,
                 "last_heard": lamppost.last_heard,
                 "backlog": lamppost.backlog,
                 "rejected": lamppost.refused_replies,

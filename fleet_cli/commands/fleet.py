@@ -136,6 +136,11 @@ def _row(post: Lamppost) -> list[str | Text]:
     ]
 
 
+def _link(lamppost: Lamppost) -> Text:
+    by = lamppost.state.link.by
+    return state_text(lamppost.link, f", last by {_short(by)}" if by else "")
+
+
 def _short(told: str) -> str:
     # A gateway's word: longer than any version or state there is, it must not push out the others.
     return told if len(told) <= _LONGEST_WORD else f"{told[: _LONGEST_WORD - 1]}…"
@@ -180,7 +185,7 @@ def details(lamppost: Lamppost) -> RenderableType:
         ("bus address", _or_dash(state.address)),
         ("reported", f"{time_text(state.time)} UTC"),
         ("", ""),
-        ("link", state_text(lamppost.link)),
+        ("link", _link(lamppost)),
         ("last heard", f"{time_text(state.link.last_heard)} UTC"),
         ("backlog", plural(state.link.backlog, "record")),
         ("rejected frames", str(state.link.rejected)),

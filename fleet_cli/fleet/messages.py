@@ -31,9 +31,10 @@ class _Document(BaseModel):
 
 
 class Link(_Document):
-    """How the gateway gets on with the lamppost."""
+    """How the gateway gets on with the lamppost; `by` is the link it last answered over."""
 
     state: Text = "silent"
+    by: Text = ""
     last_heard: Count | None = None
     backlog: Count = 0
     rejected: Count = 0
@@ -111,9 +112,20 @@ class DesiredRelease(_Document):
     size: Count
 
 
+class Alarm(_Document):
+    """What a person has to see to at a gateway; `subject` is what it is about, where need be."""
+
+    name: Text
+    subject: Text = ""
+    severity: Text = "warning"
+    text: Text = ""
+    since: Count | None = None
+
+
 class GatewayStatus(_Document):
     """`<gateway>/status`, which the broker itself sets to offline when the gateway is lost."""
 
     state: Text = "offline"
     since: Count | None = None
     version: Text = ""
+    alarms: Annotated[tuple[Alarm, ...], Field(max_length=50)] = ()

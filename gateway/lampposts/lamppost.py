@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from gateway.buffer.records import Position
+from gateway.lampposts.channel import LinkKind
 from gateway.lampposts.newest import Newest
 from gateway.lampposts.session import Session
 from gateway.logs import Logger
@@ -44,6 +45,7 @@ class Lamppost:
         self.sightings: int | None = None  # since its start, None while not known
 
         self.link: LinkState = "silent"
+        self.reached_by: LinkKind | None = None  # None until it has answered
         self.last_heard = 0  # street time, 0 never
         self.failures = 0  # in a row
         self.refused_replies = 0
@@ -94,6 +96,11 @@ class Lamppost:
             self.link = "up"
             self.wants_facts = True
             self.log.info("lamppost up")
+            self.changed()
+        before, self.reached_by = self.reached_by, self.session.route.answered_by
+        if self.reached_by != before:
+            if before is not None:
+                self.log.info("lamppost reached by another link", link=self.reached_by, was=before)
             self.changed()
 
     def take_sightings(self, sightings: int) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from gateway.errors import LinkUnavailable
-from gateway.lampposts.channel import Channel
+from gateway.lampposts.channel import Channel, LinkKind
 
 # Failures in a row after which the next link is tried.
 _MOST_FAILURES = 3
@@ -18,6 +18,8 @@ class Route:
     """The ways to one lamppost, best first: `channels` has at least one.
 
     `machine_time` gives seconds that only ever grow.
+
+    answered_by: the link over which the lamppost answered last, None before it has.
     """
 
     def __init__(
@@ -29,6 +31,7 @@ class Route:
         self._now = machine_time
         self._failures = [0] * len(channels)
         self._avoided_until = [0.0] * len(channels)
+        self.answered_by: LinkKind | None = None
 
     @property
     def usable(self) -> bool:
@@ -53,6 +56,7 @@ class Route:
         index = self.channels.index(channel)
         self._failures[index] = 0
         self._avoided_until[index] = 0.0
+        self.answered_by = channel.kind
 
     def failed(self, channel: Channel) -> None:
         """No answer came over `channel`; after several in a row another is preferred for a while.

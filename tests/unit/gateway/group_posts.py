@@ -30,7 +30,7 @@ class Post:
         self.lose_answer = False
         self.asked: list[tuple[int, int]] = []
         self.channel: Any = SimpleNamespace(kind="bus" if bus else "lan")
-        self.route: Any = SimpleNamespace(best=self.channel)
+        self.route: Any = SimpleNamespace(best=self.channel, answered_by=None)
         self.lamppost = Lamppost(
             self.node, f"post {address}", cast("Any", self), get(), bus, address if bus else None
         )
