@@ -21,6 +21,7 @@ from simulators.lamppost import Lamppost, LamppostView
 from simulators.ledger import Ledger
 from simulators.node_process import NodeProcess, cpu_seconds
 from simulators.peripherals import PeripheralServer
+from simulators.ports import free_port
 from simulators.radio import open_radio
 from simulators.tools import Interpreter, micropython
 from simulators.world import World
@@ -213,6 +214,8 @@ class Street:
             self.clock.gateway_section(),
             f'[bus.{self.plan.bus_name}]\nport = "{port}"\nbaud = {self.plan.baud}\n',
             f'[mqtt]\nhost = "{mqtt_host}"\nport = {mqtt_port}\n',
+            # Not the default: a gateway of this machine's own, or of another street, has that.
+            f'[metrics]\nlisten = "127.0.0.1:{free_port()}"\n',
             further,
             *(
                 lamppost.provision.gateway_section(self.plan.bus_name)

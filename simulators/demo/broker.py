@@ -3,10 +3,10 @@
 import asyncio
 import contextlib
 import os
-import socket
 from pathlib import Path
 
 from simulators.demo.children import Child, ChildFailed, Children
+from simulators.ports import free_port
 from simulators.tools import mosquitto
 
 _ANSWER_SECONDS = 15.0
@@ -26,13 +26,6 @@ log_type warning
 log_type notice
 log_timestamp_format %Y-%m-%dT%H:%M:%S
 """
-
-
-def free_port() -> int:
-    """A TCP port of the loopback interface that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Broker:

@@ -31,6 +31,7 @@ class Child:
         command: the words that start it.
         log: where its standard output and error go.
         environment: added to our own.
+        folder: where it runs; where we do when None.
         starts: times it has been started.
         kills: times we killed it with SIGKILL on purpose.
     """
@@ -39,6 +40,7 @@ class Child:
     command: Sequence[str]
     log: Path
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    folder: Path | None = None
     starts: int = 0
     kills: int = 0
     _process: asyncio.subprocess.Process | None = None
@@ -69,6 +71,7 @@ class Child:
                     stdout=log,
                     stderr=log,
                     env={**os.environ, **self.environment},
+                    cwd=self.folder,
                     start_new_session=True,
                     preexec_fn=_die_with_parent,
                 )
@@ -128,10 +131,14 @@ class Children:
         self._children: list[Child] = []
 
     def add(
-        self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
     ) -> Child:
         """A child that is not yet started; its log is ``name.log`` in the folder of logs."""
-        child = Child(name, command, self._logs / f"{name}.log", environment or {})
+        child = Child(name, command, self._logs / f"{name}.log", environment or {}, folder)
         self._children.append(child)
         return child
 

@@ -1,8 +1,9 @@
 """The plots of the report, each a figure with its heading, legend and one or two drawings."""
 
 import html
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
 
 from simulators.demo import svg
 from simulators.demo.night import (
@@ -37,6 +38,7 @@ class NightData:
         steps: the script's results.
         energy: of the street.
         passed: people who walked past the lampposts, as the simulated world knows.
+        links: by node, (time, link) each time its gateway reached it by another one.
     """
 
     span: NightSpan
@@ -44,6 +46,9 @@ class NightData:
     steps: Sequence[StepResult]
     energy: Energy
     passed: int
+    links: Mapping[str, Sequence[tuple[float, str]]] = field(
+        default_factory=dict[str, Sequence[tuple[float, str]]]
+    )
 
     @property
     def times(self) -> tuple[float, float]:
@@ -100,10 +105,25 @@ def lampposts(data: NightData) -> str:
                 tip = f"{night.name}: {level:g} % from {clock_text(time)}"
                 shade = f"lit l{round(level / 10)}"
                 plot.box(plot.x(time), y + 2, plot.x(until), y + row - 2, shade, tip)
+            for start, end in _by_bluetooth(data, night.node):
+                tip = f"{night.name}: reached by Bluetooth from {clock_text(start)}"
+                plot.box(plot.x(start), y + row - 6, plot.x(end), y + row - 2, "fill blue", tip)
         return plot
 
     legend = [("strip", "0 %"), ("lit l5", "50 %"), ("lit l10", "100 %")]
+    if any(_by_bluetooth(data, night.node) for night in data.nights):
+        legend.append(("blue", "reached by Bluetooth"))
     return _figure("Each lamppost", legend, draw, "", "lampposts")
+
+
+def _by_bluetooth(data: NightData, node: str) -> list[tuple[float, float]]:
+    """When the gateway reached a lamppost by Bluetooth: (start, end)."""
+    changes = [*data.links.get(node, ()), (data.span.end, "")]
+    return [
+        (start, end)
+        for (start, link), (end, _) in pairwise(changes)
+        if link == "ble" and start < end
+    ]
 
 
 def footfall(data: NightData) -> str:

@@ -28,6 +28,7 @@ from simulators.demo.steps import steps
 from simulators.demo.sun import crossing
 from simulators.demo.view import REFRESH_PER_SECOND, LiveView
 from simulators.hints import command, listening
+from simulators.radio import NoBumble
 from simulators.tools import ToolError
 from simulators.world.recordings import RecordingError
 
@@ -37,7 +38,7 @@ _LATITUDE, _LONGITUDE = 51.5074, -0.1278
 _PLAIN_SECONDS = 1.0
 _LOOK_SECONDS = 0.5
 _PROOF_SECONDS = 180.0
-_STARTING = (ChildFailed, BuildError, ToolError, OverlayError, RecordingError, OSError)
+_STARTING = (ChildFailed, BuildError, ToolError, OverlayError, RecordingError, NoBumble, OSError)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -175,6 +176,7 @@ async def _play(stage: Stage, console: Console) -> None:
         *(f"  {words}" for words in listening(stage.broker.port)),
         f"The gateway is {settings.GATEWAY}, process {stage.gateway.pid}; kill -9 it if you like: "
         "it is started again.",
+        f"Its figures are at http://127.0.0.1:{stage.metrics_port}/metrics.",
         f"Records are in {stage.store.file}.",
     ]
     for line in lines:

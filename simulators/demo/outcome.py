@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from simulators.demo import evidence, night, proof, report, summary
+from simulators.demo.arrival import stored
 from simulators.demo.figures import NightData
 from simulators.demo.script import Progress, Script, StepFailed
 from simulators.demo.stage import Stage
-from simulators.demo.steps import stored
 from simulators.demo.summary import NightSpan, StepResult
 from simulators.ledger import Key
 
@@ -83,11 +83,15 @@ async def conclude(
     seen = evidence.Evidence(stage.names, stage.store.set_aside(), stage.gateway_tally())
     why = evidence.doubts(seen.take(rows, span.end), span.end, span.speed)
     counters = _counters(stage, seen)
-    document = summary.build(span, proved, results, used, _lampposts(stage), counters, why)
+    document = summary.build(
+        span, proved, results, used, _lampposts(stage), counters, why, _alarms(stage)
+    )
     summary.write(document, stage.report / "summary.json")
     views = stage.street.view().lampposts
     passed = sum(view.towards + view.away for view in views)
-    page = report.render(NightData(span, nights, results, used, passed), document)
+    page = report.render(
+        NightData(span, nights, results, used, passed, stage.watch.links), document
+    )
     (stage.report / "index.html").write_text(page, encoding="utf-8")
     return document
 
@@ -111,6 +115,7 @@ def _lampposts(stage: Stage) -> list[dict[str, Any]]:
                 "name": post.provision.name,
                 "address": post.provision.address,
                 "link": stage.watch.link(post.node),
+                "reached_by": stage.watch.reached_by(post.node),
                 "version": reported.firmware.version if reported else "",
                 "update": reported.update.state if reported else "",
                 "configuration": (
@@ -125,6 +130,20 @@ def _lampposts(stage: Stage) -> list[dict[str, Any]]:
             }
         )
     return described
+
+
+def _alarms(stage: Stage) -> list[dict[str, Any]]:
+    return [
+        {
+            "gateway": alarm.gateway,
+            "name": alarm.name,
+            "subject": alarm.subject,
+            "text": alarm.text,
+            "seen": summary.iso(alarm.seen),
+            "over": None if alarm.over is None else summary.iso(alarm.over),
+        }
+        for alarm in stage.watch.alarms
+    ]
 
 
 def _counters(stage: Stage, seen: evidence.Evidence) -> dict[str, Any]:

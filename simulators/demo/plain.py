@@ -43,6 +43,8 @@ def street_line(snapshot: Snapshot) -> str:
         if set(links) == {"unknown"}
         else f"{links.count('up')} of {len(links)} links up"
     )
+    by_radio = sum(line.link == "up" and line.reached_by == "ble" for line in snapshot.lampposts)
+    up += f" ({by_radio} by Bluetooth)" if by_radio else ""
     versions = sorted({line.version for line in snapshot.lampposts if line.version})
     done = sum(step.state is StepState.PASSED for step in snapshot.steps)
     parts = ", ".join(f"{part.name} {part.state}" for part in snapshot.parts)

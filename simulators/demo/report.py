@@ -9,8 +9,10 @@ from typing import Any
 from simulators.demo import figures
 from simulators.demo.figures import NightData
 from simulators.demo.proof import FAULTS
-from simulators.demo.summary import NOTES
+from simulators.demo.summary import NOTES, epoch
 from simulators.demo.view import clock_text
+
+_LINKS = {"": "-", "ble": "Bluetooth"}
 
 
 def render(data: NightData, summary: Mapping[str, Any]) -> str:
@@ -32,6 +34,7 @@ def render(data: NightData, summary: Mapping[str, Any]) -> str:
         figures.timeline(data),
         _steps(summary),
         _lampposts(summary),
+        _alarms(summary),
         _ledger(summary),
         _counters(summary),
     ]
@@ -98,6 +101,7 @@ def _lampposts(summary: Mapping[str, Any]) -> str:
         (
             lamppost["name"],
             lamppost["node"],
+            _LINKS.get(lamppost["reached_by"], lamppost["reached_by"]),
             lamppost["version"],
             lamppost["update"],
             lamppost["configuration"],
@@ -105,8 +109,25 @@ def _lampposts(summary: Mapping[str, Any]) -> str:
         )
         for lamppost in summary["lampposts"]
     ]
-    heads = ("lamppost", "node", "release", "last update", "configuration", "starts")
-    return _section("Releases and configuration", heads, rows, words=())
+    heads = ("lamppost", "node", "link", "release", "last update", "configuration", "starts")
+    return _section("Links, releases and configuration", heads, rows, words=())
+
+
+def _alarms(summary: Mapping[str, Any]) -> str:
+    rows = [
+        (
+            clock_text(epoch(alarm["seen"])),
+            clock_text(epoch(alarm["over"])) if alarm["over"] else "-",
+            f"{alarm['name']} {alarm['subject']}".strip(),
+            alarm["text"],
+        )
+        for alarm in summary["alarms"]
+    ]
+    note = "What the gateway told the city that somebody has to see to."
+    if not rows:
+        return f'<section><h2>Alarms</h2><p class="lead">{note} It was nothing.</p></section>'
+    heads = ("seen", "over", "alarm", "what was found")
+    return _section("Alarms", heads, rows, words=(2, 3), note=note)
 
 
 def _ledger(summary: Mapping[str, Any]) -> str:

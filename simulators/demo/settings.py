@@ -17,6 +17,10 @@ longitude = -0.1544
 utc_offset = "+00:00"
 dst = "eu"
 """
+_BLUETOOTH = """\
+[link]
+ble = true
+"""
 _PERIODS = """\
 [air]
 period = "15min"
@@ -43,15 +47,21 @@ NEW_LEVELS = frozenset({95, 60, 35, 80})
 """Levels that only the new program asks for."""
 
 
-def configuration(program: Iterable[str]) -> str:
-    """A configuration for every lamppost, as staff write it.
+GROUP_LEVEL, SINGLE_LEVEL = 20, 45
+"""Levels that only the commands ask for: of all lampposts at once, and of one, %."""
+
+
+def configuration(program: Iterable[str], bluetooth: bool = False) -> str:
+    """A configuration for lampposts, as staff write it.
 
     Args:
         program: the control program's controls, such as ``"22:00 70%"``.
+        bluetooth: for one that has a radio.
     """
     controls = ", ".join(f'"{control}"' for control in program)
     lamp = f'[lamp]\ndefault_level = 100\nminimum_level = 10\nfade = "1s"\nprogram = [{controls}]\n'
-    return f"{_SITE}\n{lamp}\n{_PERIODS.format(confirm=CONFIRM_SECONDS)}"
+    link = f"{_BLUETOOTH}\n" if bluetooth else ""
+    return f"{_SITE}\n{lamp}\n{link}{_PERIODS.format(confirm=CONFIRM_SECONDS)}"
 
 
 def gateway(
@@ -61,6 +71,8 @@ def gateway(
     clock: SimClock,
     lampposts: Iterable[str],
     root_file: Path | None = None,
+    metrics_port: int | None = None,
+    adapter: str | None = None,
 ) -> str:
     """The gateway's configuration file.
 
@@ -71,8 +83,12 @@ def gateway(
         clock: the street's.
         lampposts: a ``[[lamppost]]`` section each.
         root_file: root metadata of the release repository; without, no release is checked.
+        metrics_port: where it is to serve its metrics on this machine; nowhere when None.
+        adapter: its Bluetooth adapter, for lampposts that have ``ble = true``.
     """
     sections = "\n".join(lampposts)
+    metrics = f'listen = "127.0.0.1:{metrics_port}"' if metrics_port else "enabled = false"
+    radio = f'[ble]\nadapters = ["{adapter}"]\nvisit_s = 2\n' if adapter else ""
     root = f'root_file = "{root_file}"\n' if root_file else ""
     return f"""\
 [gateway]
@@ -101,6 +117,10 @@ keepalive = 5
 {root}trial_timeout_s = {4 * CONFIRM_SECONDS}
 retry_s = 1
 
+[metrics]
+{metrics}
+
+{radio}
 [log]
 level = "info"
 format = "text"

@@ -50,6 +50,7 @@ class Showing:
         """Keep a picture of the night at work: in the dark, with as much under way as there is."""
         lit = sum(bool(line.level) for line in snapshot.lampposts)
         kinds = {line.version for line in snapshot.lampposts}
+        kinds |= {line.reached_by for line in snapshot.lampposts}
         kinds |= {line.update.rstrip("%+0123456789") for line in snapshot.lampposts}
         versions = Counter(line.version for line in snapshot.lampposts)
         fewest = min(versions.values()) if len(versions) > 1 else 0
@@ -103,6 +104,7 @@ class Showing:
             people_out=latest.people_out,
             pm25=latest.pm25,
             link=self._stage.watch.link(node),
+            reached_by=self._stage.watch.reached_by(node),
             version=version,
             update=update,
             configuration=configuration,

@@ -84,6 +84,7 @@ class LamppostLine:
         people_out: people counted away.
         pm25: last mean PM2.5 in ug/m3, None before the first.
         link: ``up``, ``silent`` or ``unknown``, as its gateway reports it.
+        reached_by: ``bus`` or ``ble``, the link over which it answered last; empty before.
         version: release it runs, as reported.
         update: what its update is doing, such as ``uploading 40%``; empty when nothing.
         configuration: version and state, as reported.
@@ -96,6 +97,7 @@ class LamppostLine:
     people_out: int
     pm25: float | None
     link: str
+    reached_by: str
     version: str
     update: str
     configuration: str

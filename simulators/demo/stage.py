@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import shutil
+import sys
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from simulators.demo import settings
 from simulators.demo.broker import Broker
 from simulators.demo.children import Child, Children
 from simulators.demo.citystore import CityStore, query
-from simulators.demo.commands import CommandLine, installed
+from simulators.demo.commands import CommandLine
 from simulators.demo.options import Options
 from simulators.demo.releases import (
     DEAF_VERSION,
@@ -24,12 +25,17 @@ from simulators.demo.releases import (
 from simulators.demo.snapshot import Feed, Mood
 from simulators.demo.track import Track
 from simulators.demo.watch import Watch
+from simulators.lamppost import Lamppost
+from simulators.ports import free_port
 from simulators.street import Street, StreetPlan
 
 # People walk in machine time, so few fit in an hour that passes in ten seconds; with as many as the
 # pavement takes, quiet hours have somebody too.
 _CROWD = 6.0
 _REPOSITORY = "releases"
+# Of the gateway's Bluetooth adapter in the work folder, where the gateway runs: the whole path may
+# be longer than a socket's can.
+_ADAPTER = "hci"
 
 
 @dataclass
@@ -51,6 +57,7 @@ class Stage:
         feed: events for the person watching.
         store: the city store, for the proof to read.
         complaints: what the simulated street says must not happen, and did.
+        metrics_port: where the gateway serves its metrics on this machine.
     """
 
     options: Options
@@ -67,6 +74,7 @@ class Stage:
     feed: Feed
     store: CityStore
     complaints: list[str]
+    metrics_port: int
 
     @property
     def nodes(self) -> list[str]:
@@ -77,6 +85,14 @@ class Stage:
     def names(self) -> dict[str, str]:
         """Name by node id, in the order of addresses."""
         return {post.node: post.provision.name for post in self.street.lampposts}
+
+    @property
+    def with_radio(self) -> Lamppost:
+        """The one lamppost that has Bluetooth beside the bus; not the last, which has its own part.
+
+        Only one, since each that advertises takes time from a small machine.
+        """
+        return _with_radio(self.street)
 
     @property
     def street_name(self) -> str:
@@ -115,6 +131,7 @@ async def put_up(options: Options, folder: Path, logs: Path, feed: Feed) -> Asyn
         ChildFailed: a program does not start.
         BuildError: a release cannot be built.
         ToolError: MicroPython or mosquitto is missing.
+        NoBumble: there can be no Bluetooth on the street.
     """
     report = options.report.absolute()
     plan = StreetPlan(
@@ -123,6 +140,7 @@ async def put_up(options: Options, folder: Path, logs: Path, feed: Feed) -> Asyn
         speed=options.street_speed,
         origin=options.start,
         crowd=_CROWD,
+        radio=True,
     )
     await asyncio.to_thread(make_releases, folder, folder / "street")
     async with contextlib.AsyncExitStack() as stack:
@@ -139,6 +157,7 @@ async def put_up(options: Options, folder: Path, logs: Path, feed: Feed) -> Asyn
 
         street = Street(folder / "street", plan, complain)
         await stack.enter_async_context(street)
+        await _open_air(street, folder / _ADAPTER)
         stack.callback(_keep_node_logs, street, logs)
         stage = _stage(options, folder, report, street, broker, children, feed, complaints)
         watching = asyncio.create_task(stage.watch.run(), name="watch")
@@ -147,6 +166,25 @@ async def put_up(options: Options, folder: Path, logs: Path, feed: Feed) -> Asyn
         await _publish(stage)
         await stage.gateway.start()
         yield stage
+
+
+def _with_radio(street: Street) -> Lamppost:
+    return street.lampposts[(len(street.lampposts) - 1) // 2]
+
+
+async def _open_air(street: Street, adapter: Path) -> None:
+    """Leave one lamppost its radio, and give the gateway one too."""
+    if street.radio is not None:
+        await street.radio.serve_hci(adapter)
+    for post in street.lampposts:
+        if post is not _with_radio(street):
+            post.radio = None
+
+
+def _section(post: Lamppost) -> str:
+    """What the gateway is told of a lamppost."""
+    ble = "" if post.radio is None else "ble = true\n"
+    return f"{post.provision.gateway_section(settings.BUS)}{ble}"
 
 
 async def _publish(stage: Stage) -> None:
@@ -182,6 +220,7 @@ def _stage(
     desk = folder / "lamplighter.toml"
     desk.write_text(city.settings("127.0.0.1", broker.port, f"sqlite:///{store}", street.clock))
     cabinet = folder / "gateway.toml"
+    metrics_port = free_port()
     cabinet.touch(mode=0o600)  # it holds the lampposts' keys
     cabinet.write_text(
         settings.gateway(
@@ -189,8 +228,10 @@ def _stage(
             street.bus.open_gateway_port(),
             broker.port,
             street.clock,
-            [post.provision.gateway_section(settings.BUS) for post in street.lampposts],
+            [_section(post) for post in street.lampposts],
             folder / _REPOSITORY / "metadata" / "1.root.json",
+            metrics_port,
+            _ADAPTER,
         )
     )
     cli = CommandLine(
@@ -198,11 +239,11 @@ def _stage(
         report / "logs" / "commands.log",
         lambda typed: feed.say(street.clock.street(), typed.replace(f"{folder}/", "")),
     )
-    gateway = children.add(
-        "gateway", [installed("lamplighter-gateway"), "run", "--config", str(cabinet)]
-    )
+    # The gateway's own program, with a Bluetooth adapter on the street's air.
+    program = [sys.executable, "-m", "simulators.radio.gateway"]
+    gateway = children.add("gateway", [*program, "run", "--config", str(cabinet)], folder=folder)
     ingest = children.add("ingest", cli.words("ingest"), cli.environment)
-    watch = Watch(BrokerSettings(host="127.0.0.1", port=broker.port))
+    watch = Watch(BrokerSettings(host="127.0.0.1", port=broker.port), street.clock.street)
     return Stage(
         options=options,
         folder=folder,
@@ -218,6 +259,7 @@ def _stage(
         feed=feed,
         store=CityStore(store),
         complaints=complaints,
+        metrics_port=metrics_port,
     )
 
 

@@ -139,6 +139,7 @@ def build(
     lampposts: Sequence[Mapping[str, Any]],
     counters: Mapping[str, Any],
     doubts: Sequence[str] = (),
+    alarms: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The summary document.
 
@@ -150,6 +151,7 @@ def build(
         lampposts: for each, its node, name, version, configuration, boots and the like.
         counters: of gateway, ingest, broker and children, as they say themselves.
         doubts: why a clean ledger does not suffice, of :func:`simulators.demo.evidence.doubts`.
+        alarms: for each that a gateway raised, its gateway, name, subject, text, seen and over.
     """
     total = proof.total
     why = failures(proof, steps, doubts)
@@ -185,6 +187,7 @@ def build(
             "nodes": {node: asdict(tally) for node, tally in sorted(proof.nodes.items())},
             "examples": {name: list(keys) for name, keys in proof.examples.items()},
         },
+        "alarms": [dict(alarm) for alarm in alarms],
         "counters": dict(counters),
     }
 

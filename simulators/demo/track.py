@@ -20,6 +20,8 @@ class Latest:
         people_in: counted towards, in total.
         people_out: counted away, in total.
         pm25: ug/m3; None before the first.
+        levels: all levels it has gone to, %.
+        out: when it last went to 0 %, UTC epoch seconds; None before the first time.
         events: codes of protocol.records.EVENTS in the order logged, with their values.
     """
 
@@ -28,6 +30,8 @@ class Latest:
     people_in: int = 0
     people_out: int = 0
     pm25: float | None = None
+    out: int | None = None
+    levels: set[int] = field(default_factory=set[int])
     events: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
 
 
@@ -49,18 +53,21 @@ class Track:
         held = self._ledger.records
         for (node, _, _), body in islice(held.items(), self._seen, None):
             try:
-                kind, _, values = records.decode(body)
+                kind, time, values = records.decode(body)
             except ProtocolError:
                 # The proof compares bytes and needs no meaning; here it only is not shown.
                 self.unreadable += 1
                 continue
-            _absorb(self.of(node), kind, values)
+            _absorb(self.of(node), kind, time, values)
         self._seen = len(held)
 
 
-def _absorb(latest: Latest, kind: int, values: tuple[int, ...]) -> None:
+def _absorb(latest: Latest, kind: int, time: int, values: tuple[int, ...]) -> None:
     if kind == records.LAMP:
         latest.level, latest.reason = values[2], values[1]
+        latest.levels.add(values[2])
+        if values[2] == 0:
+            latest.out = time
     elif kind == records.PEOPLE:
         latest.people_in += values[1]
         latest.people_out += values[2]

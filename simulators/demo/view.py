@@ -32,6 +32,7 @@ _STEP_SIGN = {
     StepState.FAILED: Text("✘", "bold red"),
 }
 _LINK_STYLE = {"up": "green", "silent": "bold red"}
+_BY_STYLE = {"ble": "bold blue"}
 # Lines that are always there: head, two rules, the table's heading.
 _FIXED_LINES = 2 + 2 + 1
 
@@ -163,11 +164,18 @@ def _lampposts(snapshot: Snapshot, shown: int, width: int) -> Table:
             lamp_bar(line.level, 20 if wide else _BAR),
             f"{line.people_in:,}/{line.people_out:,}",
             "-" if line.pm25 is None else f"{line.pm25:.1f}",
-            Text(line.link, _LINK_STYLE.get(line.link, "dim")),
+            _link(line),
             _release(line),
             Text(line.configuration, "" if line.configuration.endswith("applied") else "yellow"),
         )
     return table
+
+
+def _link(line: LamppostLine) -> Text:
+    """The link that it is reached by, or that it is reached by none."""
+    if line.link == "up" and line.reached_by:
+        return Text(line.reached_by, _BY_STYLE.get(line.reached_by, "green"))
+    return Text(line.link, _LINK_STYLE.get(line.link, "dim"))
 
 
 def _release(line: LamppostLine) -> Text:

@@ -18,6 +18,8 @@ STEPS = [
     "release",
     "gateway-kill",
     "program",
+    "group-command",
+    "wires-cut",
     "deaf-release",
     "broker-away",
     "morning",
@@ -74,7 +76,13 @@ def test_a_night_passes_and_loses_nothing(tmp_path: Path) -> None:
     posts = summary["lampposts"]
     assert [post["version"] for post in posts] == ["2.0.0"] * 3
     assert [post["update"] for post in posts] == ["confirmed", "confirmed", "reverted"]
-    assert [post["configuration"] for post in posts] == ["v2 applied"] * 3
+    # The middle one alone has Bluetooth, which its configuration says.
+    assert [post["configuration"] for post in posts] == [
+        f"v{version} applied" for version in (3, 4, 3)
+    ]
+    assert [post["reached_by"] for post in posts] == ["bus"] * 3
+    (cut,) = (step["detail"] for step in summary["steps"] if step["name"] == "wires-cut")
+    assert re.match(rf"{posts[1]['name']} was reached by Bluetooth .* sent [1-9]", cut)
     assert posts[2]["boots"] >= 4  # on, 2.0.0, the deaf 3.0.0, 2.0.0 again
     assert 0 < summary["energy"]["measured_wh"] < summary["energy"]["undimmed_wh"]
 
@@ -83,6 +91,7 @@ def test_a_night_passes_and_loses_nothing(tmp_path: Path) -> None:
         assert f'<figure id="{name}">' in page
     assert re.search(r'class="line amber" d="M[\d.]+ [\d.]+[HL]', page)
     assert "https://" not in page
+    assert ": reached by Bluetooth from" in page
 
     # A terminal that is none gets a few dozen lines, and nothing is left behind.
     assert 20 < len(done.stdout.splitlines()) < 90

@@ -92,6 +92,7 @@ def snapshot(lampposts: int = 10, steps: int = 9, events: int = 40) -> Snapshot:
                 people_out=number * 29,
                 pm25=None if number == 2 else 8.5 + number,
                 link="silent" if number == 3 else "up",
+                reached_by="ble" if number == 4 else "bus",
                 version="2.0.0" if number < 5 else "1.0.0",
                 update="+40%" if number == 5 else "",
                 configuration="v2 applied" if number != 6 else "v3 refused",

@@ -14,7 +14,7 @@ def document(passed: bool = True, stored: int = 10) -> dict[str, object]:
     data = nights.data(passed)
     lampposts = [
         {"node": node, "name": name, "version": "2.0.0", "update": "confirmed",
-         "configuration": "v2 applied", "boots": 2}
+         "reached_by": "ble", "configuration": "v2 applied", "boots": 2}
         for node, name in nights.NAMES.items()
     ]  # fmt: skip
     return summary.build(

@@ -37,6 +37,7 @@ def stage(tmp_path: Any, lamps: Lamps, now: float) -> Any:
     applied = SimpleNamespace(configuration=SimpleNamespace(version=2, state="applied"))
     return SimpleNamespace(
         nodes=NODES,
+        with_radio=SimpleNamespace(node=NODES[1], provision=SimpleNamespace(name="Lime Walk 02")),
         folder=tmp_path,
         cli=Desk(),
         watch=SimpleNamespace(reported=lambda _: applied),  # pyright: ignore[reportUnknownLambdaType]
