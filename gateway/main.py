@@ -100,8 +100,8 @@ def run(
     logs.set_up(configuration.log.level, configuration.log.format)
     # What systemd's watchdog kills says where it hung.
     faulthandler.enable(sys.__stderr__ or sys.stderr)
-    # The code never becomes rubbish. A look through all of it takes a Raspberry Pi half a second, in
-    # which no lamp dims for anybody.
+    # The code never becomes rubbish, and a look through all of it takes a tenth of a second and
+    # more, in which no lamp dims for anybody.
     gc.collect()
     gc.freeze()
     try:
