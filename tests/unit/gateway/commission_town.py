@@ -43,7 +43,11 @@ class LitNode(FakeNode):
             reason = records.REASON_OVERRIDE if level != 55 else records.REASON_PROGRAM
             level = level if self.stuck is None else self.stuck
             return messages.lamp_reply(level, reason, level)
-        if group == smp.GROUP_SETTINGS and op == smp.OP_READ:
+        if (group, command) == (smp.GROUP_STREET, messages.IDENTIFY) and op == smp.OP_READ:
+            return messages.identify_reply(self.id, "esp32s3-ref", "1.0.0", self.address)
+        if group == smp.GROUP_SETTINGS and op == smp.OP_READ and "name" in body:
+            if body["name"] != "configuration":
+                return super()._do(op, group, command, body, sealed)
             return {"val": configuration.document(self.version, self.values)}
         answer = super()._do(op, group, command, body, sealed)
         if (group, command) == (smp.GROUP_STREET, messages.STATUS) and answer is not None:
