@@ -6,6 +6,8 @@ its records, or by the lamppost's own complaint that they are missing.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -86,11 +88,13 @@ def _look(
         )  # fmt: skip
     body = newest.measured.get(part.kind)
     if body is None:
-        return _no_record(code, values[part.period] + _SLACK_S, uptime_s, now)
-    _, time, fields = records.decode(body)
+        # What came before this gateway listened has been acknowledged, and is gone.
+        heard_s = min(uptime_s, time.monotonic() - newest.since)
+        return _no_record(code, values[part.period] + _SLACK_S, heard_s, now)
+    _, ends, fields = records.decode(body)
     named = dict(zip((f[0] for f in records.KINDS[part.kind][1]), fields, strict=True))
     text, wrong = part.judge(named)
-    age = f", {max(0, now - time)} s ago" if time >= records.CLOCK_EPOCH and now else ""
+    age = f", {max(0, now - ends)} s ago" if ends >= records.CLOCK_EPOCH and now else ""
     bad = [name for name, flag in _CODES.items() if named.get("flags", 0) & flag]
     wrong = wrong or ", ".join(bad)
     if wrong:
@@ -103,20 +107,18 @@ def _look(
     return Result(Verdict.PASS, f"{text}{age}", at=now)
 
 
-def _no_record(code: int, within_s: int, uptime_s: int, now: int) -> Result:
-    if uptime_s < within_s or code == _BOARDS:
-        left = max(0, within_s - uptime_s)
-        if left or code >= _FIRST:
-            return Result(
-                Verdict.WAITING, "no reading yet", f"one should come within {left} s", now
-            )
+def _no_record(code: int, within_s: int, heard_s: float, now: int) -> Result:
+    left = math.ceil(within_s - heard_s)
+    if left > 0:
+        return Result(Verdict.WAITING, "no reading yet", f"one should come within {left} s", now)
+    if code >= _FIRST:
         return Result(
-            Verdict.SKIPPED, "no reading, and no complaint of one missing",
-            "if this board has one, look at its plug", now,
+            Verdict.FAIL, f"no reading within {within_s} s",
+            "look at its plug, and at parts/ in the configuration", now,
         )  # fmt: skip
     return Result(
-        Verdict.WAITING, "no reading since this gateway started",
-        f"look again within {within_s} s; else look at its plug", now,
+        Verdict.SKIPPED, "no reading, and no complaint of one missing",
+        "if this board has one, look at its plug", now,
     )  # fmt: skip
 
 

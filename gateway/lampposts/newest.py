@@ -6,6 +6,7 @@ not wait for a city. Nothing here goes to disk.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -33,12 +34,14 @@ class Newest:
         lost: kinds of record that the lamppost says it misses, with the event's code.
         faults: lamp faults that stand, by code.
         people: counted in all.
+        since: machine time from which on nothing has been missed.
     """
 
     measured: dict[int, bytes] = field(default_factory=dict[int, bytes])
     lost: dict[int, int] = field(default_factory=dict[int, int])
     faults: set[int] = field(default_factory=set[int])
     people: int = 0
+    since: float = field(default_factory=time.monotonic)
 
     def take(self, bodies: Iterable[bytes]) -> None:
         """Records that the lamppost has sent, in their order; what is none is passed over."""

@@ -135,7 +135,7 @@ class Phone:
 
     def __init__(self, town: Town) -> None:
         self.access = Access(600, 1800)
-        self.app: Any = page("cabinet-1", WebSection(), town.desk, self.access)
+        self.app: Any = page("cabinet-1", WebSection.model_validate({}), town.desk, self.access)
         self.client = httpx.AsyncClient(
             transport=httpx.ASGITransport(app=self.app), base_url=ORIGIN, headers={"host": HOST}
         )
@@ -273,7 +273,7 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     writer = Writer(open_checked(folder / "gateway.db", logs.get()), lambda _: None)
     writer.start()
     town = Town(folder, State(writer), [])
-    yield page("cabinet-1", WebSection(), town.desk, Access(600, 1800))
+    yield page("cabinet-1", WebSection.model_validate({}), town.desk, Access(600, 1800))
     writer.close()
 
 
@@ -393,7 +393,7 @@ def test_the_page_is_only_for_the_local_network(address: str) -> None:
 
 
 def test_the_page_is_off_loopback_and_tls_unless_somebody_says_otherwise() -> None:
-    plain = WebSection()
+    plain = WebSection.model_validate({})
     assert (plain.enabled, plain.tls, plain.url) == (False, True, "https://127.0.0.1:8443/")
 
 
