@@ -91,11 +91,10 @@ async def _patiently(
     anyway_s = _ANYWAY_FIRST_S
     try:
         while True:
-            trouble.failed(why=str(error))
-            alarms.set(
-                ALARM, f"{error}; the gateway waits, lampposts keep their records", "critical"
-            )
-            notifier.starting(f"waiting for the disk: {error}", _ATTEMPT_S + anyway_s)
+            why = _told(error, folder)
+            trouble.failed(why=why)
+            alarms.set(ALARM, f"{why}; lampposts keep their records meanwhile", "critical")
+            notifier.starting(f"waiting for the disk: {why}", _ATTEMPT_S + anyway_s)
             await _worth_an_attempt(folder, anyway_s)
             anyway_s = min(2 * anyway_s, _ANYWAY_MOST_S)
             try:
@@ -132,6 +131,17 @@ def is_the_disk(error: OSError, folder: Path) -> bool:
     ):
         return True
     return _room(folder).read_only
+
+
+def _told(error: OSError, folder: Path) -> str:
+    """What is wrong, where, and what to do."""
+    where = "" if str(folder) in str(error) else f"{folder}: "
+    room = _room(folder)
+    if room.read_only:
+        return f"{where}{error}. Look at the disk, then mount it for writing"
+    return (
+        f"{where}{error}. There are {room.free / 1e6:.0f} MB free: make room, or look at the disk"
+    )
 
 
 def _room(folder: Path) -> _Room:

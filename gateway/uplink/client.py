@@ -4,6 +4,10 @@ aiomqtt 2.5 treats every PUBACK alike; in MQTT 5 a PUBACK can say that the messa
 that it was accepted and had no subscriber. A reading deleted on such a PUBACK would be lost. paho
 2.1 goes by the broker's Server Keep Alive, but not by its Receive Maximum and Maximum Packet Size;
 a broker disconnects a client that exceeds these, and would do so at each connection.
+
+What comes in is acknowledged by whoever has dealt with it: the broker holds the rest back meanwhile
+(Receive Maximum), and memory is bounded however fast it is published. What came with QoS 0 it does
+not hold back; beyond a bound that is dropped, as QoS 0 allows.
 """
 
 from __future__ import annotations
@@ -15,7 +19,13 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import aiomqtt
-from paho.mqtt.client import MQTT_ERR_SUCCESS, Client, ConnectFlags, DisconnectFlags
+from paho.mqtt.client import (
+    MQTT_ERR_SUCCESS,
+    Client,
+    ConnectFlags,
+    DisconnectFlags,
+    MQTTMessage,
+)
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -27,6 +37,11 @@ TOPIC_NAME_INVALID = 0x90
 PACKET_TOO_LARGE = 0x95
 PAYLOAD_FORMAT_INVALID = 0x99
 FIRST_FAILURE = 0x80
+# Messages with QoS 1 that the broker may send before the first is acknowledged, told in CONNECT.
+RECEIVE_MAXIMUM = 16
+# Those with QoS 0 that wait, and bytes of all that wait, beyond which no more of them are kept.
+_MOST_WAITING = 256
+_MOST_WAITING_BYTES = 2_000_000
 # Bytes of a PUBLISH beside its topic and payload, as far as this gateway sends them.
 _MOST_PROPERTIES = 96
 
@@ -59,6 +74,7 @@ class VerdictClient(aiomqtt.Client):
     Attributes:
         largest_packet: bytes of the largest packet that the broker takes; None: it did not say.
         ended: why the broker has ended the connection; None where it has not, or said nothing.
+        passed_over: messages dropped, since too many waited or their topic was none.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -69,6 +85,9 @@ class VerdictClient(aiomqtt.Client):
         self._verdicts: dict[int, asyncio.Future[int]] = {}
         self.largest_packet: int | None = None
         self.ended: ReasonCode | None = None
+        self.passed_over = 0
+        self._waiting_bytes = 0
+        self._client.manual_ack_set(True)
         # Warns at ten calls under way; here that is a full pipeline.
         self.pending_calls_threshold = 1 << 30
 
@@ -102,6 +121,26 @@ class VerdictClient(aiomqtt.Client):
         """Whether the broker takes packets as large as this message, with its properties."""
         size = len(topic.encode()) + len(payload) + _MOST_PROPERTIES
         return self.largest_packet is None or size <= self.largest_packet
+
+    def taken(self, message: aiomqtt.Message) -> None:
+        """`message` has been dealt with: the broker may forget it, and send the next."""
+        self._waiting_bytes -= len(message.payload)
+        self._client.ack(message.mid, message.qos)
+
+    def _on_message(self, client: Client, userdata: Any, message: MQTTMessage) -> None:
+        try:
+            aiomqtt.Topic(message.topic)
+        except ValueError:
+            # Not UTF-8, or no topic: whoever raises here loses the connection, and would each time.
+            self.passed_over += 1
+            self._client.ack(message.mid, message.qos)
+            return
+        full = self._queue.qsize() >= _MOST_WAITING or self._waiting_bytes >= _MOST_WAITING_BYTES
+        if full and (message.qos == 0 or self._queue.qsize() >= 2 * _MOST_WAITING):
+            self.passed_over += 1
+            return
+        self._waiting_bytes += len(message.payload)
+        super()._on_message(client, userdata, message)
 
     def _on_connect(
         self,

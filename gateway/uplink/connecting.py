@@ -10,7 +10,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from gateway.config import MqttSection
-from gateway.uplink.client import VerdictClient
+from gateway.uplink.client import RECEIVE_MAXIMUM, VerdictClient
 from gateway.uplink.credentials import password, tls_context
 
 # Commands given while the connection is down arrive after it, unless they have expired.
@@ -34,6 +34,7 @@ def make_client(
     properties = Properties(PacketTypes.CONNECT)
     properties.SessionExpiryInterval = _SESSION_EXPIRY_S if keeps_session else 0
     properties.MaximumPacketSize = _LARGEST_PACKET
+    properties.ReceiveMaximum = RECEIVE_MAXIMUM
     return VerdictClient(
         settings.host,
         settings.port,

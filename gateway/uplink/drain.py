@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 
 from gateway.backoff import FullJitter
 from gateway.buffer.records import Records, Row
@@ -32,10 +33,11 @@ class NotTaken(GatewayError):
 
 @dataclass
 class _Lane:
-    """Rows with after < id <= until are still to be sent on this connection."""
+    """What is still to be sent on this connection: `ready`, then rows with after < id <= until."""
 
     after: int
     until: int | None
+    ready: deque[list[Row]] = field(default_factory=deque[list[Row]])
 
 
 class Drain:
@@ -90,20 +92,21 @@ class Drain:
         """Send everything from the oldest on; new records do not wait for the backlog."""
         slots = asyncio.Semaphore(self._in_flight)
         boundary = self._records.last_id
-        lanes = (_Lane(0, boundary), _Lane(boundary, None))
+        # One message of each in turn: old and new share the line evenly.
+        lanes = (_Lane(boundary, None), _Lane(0, boundary))
         while True:
             self._records.added.clear()
-            # One window of each lane at a time: old and new share the line evenly.
-            windows = [await self._window(lane) for lane in lanes]
-            room = self._room(client)
-            groups = [list(batches.pack(window, room)) for window in windows]
-            for index in range(max(map(len, groups))):
-                for packed in groups:
-                    if index < len(packed):
-                        await slots.acquire()
-                        await self._ingest_there()
-                        group.create_task(self._send(client, packed[index], slots, backoff))
-            if not any(windows):
+            idle = True
+            for lane in lanes:
+                if not lane.ready:
+                    rows = await self._window(lane)
+                    lane.ready.extend(batches.pack(rows, self._room(client)))
+                if lane.ready:
+                    idle = False
+                    await slots.acquire()
+                    await self._ingest_there()
+                    group.create_task(self._send(client, lane.ready.popleft(), slots, backoff))
+            if idle:
                 await self._records.added.wait()
 
     async def _ingest_there(self) -> None:
@@ -121,7 +124,7 @@ class Drain:
         self._held.over()
 
     async def _window(self, lane: _Lane) -> list[Row]:
-        if lane.until is not None and lane.after >= lane.until:
+        if lane.after >= (self._records.last_id if lane.until is None else lane.until):
             return []
         rows = await self._records.begin(lane.after, lane.until, _WINDOW)
         if rows:

@@ -199,6 +199,7 @@ class Link:
                         message.payload,
                         getattr(message.properties, "MessageExpiryInterval", None),
                     )
+                client.taken(message)
 
     async def _renewed(self) -> None:
         self._again.clear()

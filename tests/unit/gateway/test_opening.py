@@ -90,7 +90,8 @@ async def test_a_disk_without_room_is_waited_for_and_tried_again_when_there_is_m
         assert await asyncio.wait_for(starting, 60) > 0
     said = listening.all_heard()
     listening.close()
-    assert said[0] == "STATUS=waiting for the disk: gateway.db: database or disk is full"
+    assert said[0].startswith("STATUS=waiting for the disk: ")
+    assert "database or disk is full. There are 0 MB free: make room" in said[0]
     assert said[1].startswith("EXTEND_TIMEOUT_USEC=1")
     assert not any("READY" in word for word in said)
     levels = [
