@@ -101,7 +101,7 @@ def _lampposts(summary: Mapping[str, Any]) -> str:
         (
             lamppost["name"],
             lamppost["node"],
-            _LINKS.get(lamppost["reached_by"], lamppost["reached_by"]),
+            _link(lamppost["reached_by"]),
             lamppost["version"],
             lamppost["update"],
             lamppost["configuration"],
@@ -158,6 +158,10 @@ def _counters(summary: Mapping[str, Any]) -> str:
         "<section><h2>Counters</h2><details><summary>as the programs report them</summary>"
         f"<pre>{html.escape(text)}</pre></details></section>"
     )
+
+
+def _link(reached_by: str) -> str:
+    return _LINKS.get(reached_by, reached_by)
 
 
 def _verdict(passed: bool) -> str:

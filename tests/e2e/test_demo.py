@@ -21,6 +21,7 @@ STEPS = [
     "group-command",
     "wires-cut",
     "deaf-release",
+    "wires-mended",
     "broker-away",
     "morning",
     "ledger",
