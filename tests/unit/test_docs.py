@@ -22,7 +22,14 @@ from firmware.build.provision import Made, Way, commands
 from fleet_cli import settings
 from fleet_cli.configuration.document import parse_document
 from fleet_cli.main import build
-from gateway.config import LamppostSection, LanSection, PresenceSection, UpdatesSection, load
+from gateway.config import (
+    LamppostSection,
+    LanSection,
+    PresenceSection,
+    UpdatesSection,
+    WebSection,
+    load,
+)
 from gateway.config.outlet import OutletSection
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -180,6 +187,8 @@ def test_every_file_shown_is_accepted(page: str, text: str, tmp_path: Path) -> N
         assert len({shown.kind for shown in outlets.values()}) == 3
     elif "lan" in data:
         assert LanSection.model_validate(data["lan"]).reached_under
+    elif "web" in data:
+        assert WebSection.model_validate(data["web"]).enabled
     elif "lamp" in data:
         assert parse_document(text, page).values
     else:
