@@ -123,9 +123,10 @@ def _alarms(summary: Mapping[str, Any]) -> str:
         )
         for alarm in summary["alarms"]
     ]
-    note = "What the gateway told the city that somebody has to see to."
     if not rows:
-        return f'<section><h2>Alarms</h2><p class="lead">{note} It was nothing.</p></section>'
+        none = "The gateway told the city of nothing that a person has to see to."
+        return f'<section><h2>Alarms</h2><p class="lead">{none}</p></section>'
+    note = "What the gateway told the city that a person has to see to."
     heads = ("seen", "over", "alarm", "what was found")
     return _section("Alarms", heads, rows, words=(2, 3), note=note)
 

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -73,6 +74,34 @@ def test_the_page_needs_nothing_but_itself(passed: bool) -> None:
     assert not re.search(r"(src|href)=|https?://|@import|url\(", page)
     assert "&lt;b&gt; of 2" in page  # what programs say is text, never markup
     assert ("Failed" in page) is not passed
+
+
+def test_alarms_are_listed_with_when_they_came_and_went() -> None:
+    assert "told the city of nothing" in report.render(nights.data(), document())
+    alarm = {
+        "gateway": "cabinet-1", "name": "bus_noise", "subject": "<street>", "text": "look at it",
+        "seen": summary.iso(nights.START + 3600), "over": summary.iso(nights.START + 7200),
+    }  # fmt: skip
+    made = {**document(), "alarms": [alarm, {**alarm, "over": None}]}
+    page = report.render(nights.data(), made)
+    row = '<td>Fri 16 Oct 17:30</td><td>{}</td><td class="words">bus_noise &lt;street&gt;</td>'
+    assert row.format("Fri 16 Oct 18:30") in page
+    assert row.format("-") in page
+
+
+def test_a_lamppost_is_marked_while_it_is_reached_by_bluetooth() -> None:
+    node, other = nights.NAMES
+    start = nights.START
+    links = {
+        node: [(start, "bus"), (start + 3600, "ble"), (start + 7200, "bus")],
+        other: [(start, "bus"), (start + 7200, "ble")],
+    }
+    page = report.render(dataclasses.replace(nights.data(), links=links), document())
+    drawn = re.findall(r'class="fill blue" [^>]*><title>([^<]*: reached by [^<]*)<', page)
+    assert drawn == 2 * [
+        "Lime Walk 01: reached by Bluetooth from Fri 16 Oct 17:30",
+        "Lime Walk 02: reached by Bluetooth from Fri 16 Oct 18:30",
+    ]
 
 
 def test_every_plot_is_well_formed_and_there_for_desk_and_phone() -> None:
