@@ -118,6 +118,15 @@ def page(gateway: str, settings: WebSection, desk: Desk, access: Access) -> ASGI
     return Guard(app, access, hosts, origins, tls=settings.tls)
 
 
+def _lasting(state: dict[str, Any]) -> dict[str, Any]:
+    """`state` without what changes each second and is not shown: each change is drawn."""
+    for post in state["lampposts"]:
+        del post["last_heard"], post["backlog"]
+    for stranger in state["strangers"]:
+        del stranger["heard_s"], stranger["count"]
+    return {**state, "time": 0}
+
+
 async def _events(desk: Desk, wanted: Callable[[], bool], streams: set[int]) -> AsyncGenerator[str]:
     """The state whenever it changes, as server-sent events, for as long as somebody is logged in.
 
@@ -129,8 +138,7 @@ async def _events(desk: Desk, wanted: Callable[[], bool], streams: set[int]) -> 
     last, said_at = "", 0.0
     try:
         while wanted():
-            state = {**desk.state(), "time": 0}
-            text = json.dumps(state, ensure_ascii=False, separators=(",", ":"))
+            text = json.dumps(_lasting(desk.state()), ensure_ascii=False, separators=(",", ":"))
             now = loop.time()
             if text != last:
                 last, said_at = text, now

@@ -6,7 +6,6 @@ Starlette and uvicorn take some megabytes, and most gateways are commissioned on
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -29,15 +28,14 @@ def unix_socket(path: Path) -> socket.socket:
         raise OSError(36, f"expected a path of at most {_LONGEST_PATH} bytes", str(path))
     path.unlink(missing_ok=True)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)
     try:
         listening.bind(str(path))
+        # Before it listens, so that nobody else is ever heard.
+        path.chmod(0o600)
         listening.listen(_BACKLOG)
     except OSError:
         listening.close()
         raise
-    finally:
-        os.umask(before)
     listening.setblocking(False)
     return listening
 

@@ -16,6 +16,8 @@ const QUESTIONS = {
 let state = null;
 let details = null;
 let camera = null;
+// What a finger is on is not drawn anew: its tap would be lost.
+let pressed = false;
 
 function make(tag, properties = {}, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
@@ -330,7 +332,9 @@ function listen() {
   events.onmessage = (event) => {
     const before = state;
     state = JSON.parse(event.data);
-    draw();
+    if (!pressed) {
+      draw();
+    }
     const [, node] = location.hash.split("/");
     const job = (whole) => (whole ? whole.lampposts.find((one) => one.node === node) : null)?.job;
     if (/^[0-9a-f]{12}$/.test(node || "") && job(before)?.running && !job(state)?.running) {
@@ -339,6 +343,10 @@ function listen() {
   };
 }
 
+window.addEventListener("pointerdown", () => { pressed = true; });
+for (const end of ["pointerup", "pointercancel"]) {
+  window.addEventListener(end, () => setTimeout(() => { pressed = false; draw(); }, 50));
+}
 back.addEventListener("click", () => go(""));
 window.addEventListener("hashchange", () => {
   draw();
