@@ -28,6 +28,12 @@ _PRIORITIES = {
     "debug": 7, "info": 6, "warning": 4, "warn": 4, "error": 3, "exception": 3, "critical": 2,
 }  # fmt: skip
 
+# What moves a terminal's cursor, or makes journalctl show "[blob data]" in place of a line: lampposts
+# and brokers have texts of theirs in ours. Line ends within values are escaped by the renderer.
+_CONTROLS = {
+    number: f"\\x{number:02x}" for number in (*range(32), *range(0x7F, 0xA0)) if chr(number) != "\n"
+}
+
 # At import, so that a logger made before `set_up` goes through the logging module too.
 structlog.configure(
     processors=[
@@ -62,7 +68,7 @@ def set_up(
             foreign_pre_chain=_SHARED,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *([_for_journal(renderer)] if to_journal(environment) else [renderer]),
+                _for_journal(renderer) if to_journal(environment) else _harmless(renderer),
             ],
         )
     )
@@ -85,12 +91,21 @@ def to_journal(environment: Mapping[str, str]) -> bool:
     return named == f"{there.st_dev}:{there.st_ino}"
 
 
+def _harmless(render: Any) -> Any:
+    def rendered(logger: Any, method: str, event: MutableMapping[str, Any]) -> str:
+        return str(render(logger, method, event)).translate(_CONTROLS)
+
+    return rendered
+
+
 def _for_journal(render: Any) -> Any:
+    plain = _harmless(render)
+
     def rendered(logger: Any, method: str, event: MutableMapping[str, Any]) -> str:
         priority = _PRIORITIES.get(str(event.get("level")), 6)
         event.pop("timestamp", None)
         # A traceback that is not one line of its own would lose its priority.
-        text = str(render(logger, method, event)).replace("\n", f"\n<{priority}>")
+        text = plain(logger, method, event).replace("\n", f"\n<{priority}>")
         return f"<{priority}>{text}"
 
     return rendered

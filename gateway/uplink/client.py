@@ -125,7 +125,8 @@ class VerdictClient(aiomqtt.Client):
     def taken(self, message: aiomqtt.Message) -> None:
         """`message` has been dealt with: the broker may forget it, and send the next."""
         self._waiting_bytes -= len(message.payload)
-        self._client.ack(message.mid, message.qos)
+        if not self._disconnected.done():
+            self._client.ack(message.mid, message.qos)
 
     def _on_message(self, client: Client, userdata: Any, message: MQTTMessage) -> None:
         try:

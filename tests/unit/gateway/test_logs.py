@@ -15,7 +15,7 @@ from gateway import logs
 logs.set_up("info", {form!r})
 log = logs.get(bus="north")
 log.info("up")
-log.warning("slow", why="two\\nlines")
+log.warning("slow", why="two\\nlines \\x1b[2J\\r\\x9b \\ud800")
 try:
     1 / 0
 except ZeroDivisionError:
@@ -53,3 +53,15 @@ def test_elsewhere_a_line_has_its_time_and_no_priority(tmp_path: Path) -> None:
     lines = said("text", tmp_path, journal=False)
     assert lines[0].startswith("timestamp=")
     assert "level=info event=up" in lines[0]
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize("journal", [True, False])
+def test_what_a_lamppost_says_moves_no_cursor_and_begins_no_line(
+    form: str, journal: bool, tmp_path: Path
+) -> None:
+    line = said(form, tmp_path, journal=journal)[1]
+    assert "slow" in line
+    assert "two\\nlines" in line
+    assert "1b[2J" in line
+    assert line.isprintable()
