@@ -65,7 +65,7 @@ class Street:
         self._vitals = vitals
         state, log, clock = links.storage.state, links.log, links.clock
         self._buses = {name: _line(links, name) for name in links.buses}
-        self._sections = {section.node: section for section in configuration.lamppost}
+        self._sections = self._within_reach()
         self.lampposts = self._take_lampposts(before)
         self.configurations = Configurations(state, self._touch, log)
         data = configuration.gateway.data_dir
@@ -145,6 +145,8 @@ class Street:
 
     def leave(self) -> dict[bytes, Position]:
         """Let go of the lampposts; gives up to where each is committed. `run` has ended."""
+        for part in self.pollers:
+            self._vitals.gone(part)
         for lamppost in self.lampposts.values():
             lamppost.on_due.clear()
             lamppost.changed = lambda: None
@@ -235,6 +237,20 @@ class Street:
     def _group_keys(self, bus: str) -> GroupKeys:
         mine = [lamppost for lamppost in self.lampposts.values() if lamppost.bus == bus]
         return GroupKeys(bus, mine, self._links.storage.group_keys, self._links.log.bind(bus=bus))
+
+    def _within_reach(self) -> dict[bytes, LamppostSection]:
+        """Sections by node id, of all that a link leads to."""
+        links, lan = self._links, self.configuration.lan
+        found: dict[bytes, LamppostSection] = {}
+        for section in self.configuration.lamppost:
+            by_lan = section.lan and links.lan is not None and lan is not None
+            by_ble = section.ble and links.ble is not None
+            if section.bus is not None or by_lan or by_ble:
+                found[section.node] = section
+            else:
+                # Its link is new and begins with the next start, or is switched off.
+                links.log.warning("lamppost left out: no link to it runs", lamppost=section.id)
+        return found
 
     def _take_lampposts(self, before: Street | None) -> dict[bytes, Lamppost]:
         kept = {} if before is None else before.same(self._sections, self._links)

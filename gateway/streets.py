@@ -16,6 +16,8 @@ from gateway.waiting import end
 
 # What is read once, at the start: sections, or the links that they describe.
 _AT_START = ("lan", "ble", "buffer", "outlet", "web", "commission")
+# The part that vitals look after while no street is served.
+_CHANGE = "reload"
 
 
 class Streets:
@@ -34,6 +36,9 @@ class Streets:
         self._change = asyncio.Event()
         self._changed = asyncio.Event()
         self._there = asyncio.Event()
+        # Held by who takes a message and by who changes the street: what is half taken would go on
+        # in the street that was, beside the same thing in the one that is.
+        self._door = asyncio.Lock()
         self.now = Street(configuration, links, vitals)
 
     async def load(self) -> None:
@@ -54,6 +59,7 @@ class Streets:
                 raise AssertionError("a street ends only for another")
             changes, fresh = self._wanted
             before = self.now
+            self._vitals.part(_CHANGE)
             self._positions.update(before.leave())
             self._facts.update(
                 (node, post.facts) for node, post in before.lampposts.items() if post.facts
@@ -61,6 +67,7 @@ class Streets:
             await self._links.follow(changes, fresh)
             self.now = Street(fresh, self._links, self._vitals, before)
             await self.now.load(self._positions, self._facts)
+            self._vitals.gone(_CHANGE)
             self._wanted = None
             self._change.clear()
             self._there.set()
@@ -76,17 +83,19 @@ class Streets:
         later += [key for key in changes.restart if key not in later]
         if "log" in changes.sections:
             logs.set_up(fresh.log.level, fresh.log.format)
-        self._wanted = changes, fresh
-        self._changed.clear()
-        self._there.clear()
-        self._change.set()
-        await self._changed.wait()
+        async with self._door:
+            self._wanted = changes, fresh
+            self._changed.clear()
+            self._there.clear()
+            self._change.set()
+            await self._changed.wait()
         return later
 
     async def received(self, topic: str, payload: bytes, expiry: int | None) -> None:
         """Take a message from the city, when there is a street to take it."""
-        await self._there.wait()
-        await self.now.inbox.received(topic, payload, expiry)
+        async with self._door:
+            await self._there.wait()
+            await self.now.inbox.received(topic, payload, expiry)
 
     async def report(self) -> None:
         """Report to the city until cancelled, whichever street it is. Raises MqttError."""
