@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Sequence
 
 import aiomqtt
@@ -20,6 +21,8 @@ _SESSION_EXPIRY_S = 3600
 _LARGEST_PACKET = 1_100_000
 # Of the JSON documents; told beside them, as that of the records is.
 _DOCUMENT_SCHEMA = 1
+# A message does not wait for the broker to say that it has the one before.
+_SOCKET_OPTIONS = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
 
 
 def make_client(
@@ -49,6 +52,7 @@ def make_client(
         timeout=max(10, settings.keepalive),
         tls_context=tls_context(settings.tls),
         max_inflight_messages=settings.in_flight,
+        socket_options=_SOCKET_OPTIONS,
     )
 
 
