@@ -112,15 +112,17 @@ class Visits:
                 return
 
     async def _facts(self, lamppost: Lamppost) -> None:
+        # As it is now: over another link it may be read on before the answer is here.
+        read = lamppost.position
         status = await management.status(lamppost, self._attempts(lamppost))
         lamppost.heard(self._clock.now())
         lamppost.take_facts(status, time.monotonic())
         ends = Position(status["epoch"], status["next_sequence"])
-        if ends < lamppost.position and not lamppost.commits_pending:
+        if ends < read and not lamppost.commits_pending:
             # Its log was made anew (flash replaced or reformatted); waiting for the old position
             # would lose everything until it is reached again.
             lamppost.log.warning(
-                "lamppost's log begins again", read_up_to=lamppost.position, log_ends=ends
+                "lamppost's log begins again", read_up_to=read, log_ends=ends
             )
             try:
                 await self._records.restart(lamppost.node)
