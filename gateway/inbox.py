@@ -8,7 +8,7 @@ from gateway.commands import Commands
 from gateway.desired import Configurations
 from gateway.errors import GatewayError
 from gateway.groups.dimming import GroupDimming
-from gateway.logs import Logger
+from gateway.logs import Logger, Trouble
 from gateway.updates.images import Images
 from gateway.updates.manager import Updates
 from gateway.updates.shelf import Shelf
@@ -42,6 +42,8 @@ class Inbox:
         self._shelf = shelf
         self._presence = presence
         self._log = log
+        # Whoever may publish here may do so many times a second: told once.
+        self._astray = Trouble(log, "message for no lamppost of this gateway")
         self.refused = 0
 
     async def received(self, topic: str, payload: bytes, expiry: int | None = None) -> None:
@@ -65,7 +67,7 @@ class Inbox:
         addressed = self._topics.parse(topic)
         if addressed is None or addressed.node not in self._nodes:
             self.refused += 1
-            self._log.warning("message for no lamppost of this gateway", topic=topic[:200])
+            self._astray.failed(topic=topic[:200])
             return
         try:
             match addressed.leaf:

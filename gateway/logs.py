@@ -28,8 +28,8 @@ _PRIORITIES = {
     "debug": 7, "info": 6, "warning": 4, "warn": 4, "error": 3, "exception": 3, "critical": 2,
 }  # fmt: skip
 
-# What moves a terminal's cursor, or makes journalctl show "[blob data]" in place of a line: lampposts
-# and brokers have texts of theirs in ours. Line ends within values are escaped by the renderer.
+# What moves a terminal's cursor, or has journalctl show "[blob data]" for a line: texts of
+# lampposts and brokers stand in ours. Line ends within values are escaped by the renderer.
 _CONTROLS = {
     number: f"\\x{number:02x}" for number in (*range(32), *range(0x7F, 0xA0)) if chr(number) != "\n"
 }

@@ -60,6 +60,7 @@ class Outlet:
         self._command = command
         self._log = log.bind(outlet=name)
         self._trouble = Trouble(self._log, "outlet unavailable")
+        self._unusable = Trouble(self._log, "message refused")
         self.connected = False
         self.connections = 0
         self.sent = 0  # records passed on since start
@@ -142,7 +143,7 @@ class Outlet:
             wish = dialect.received(str(message.topic), _bytes(message.payload))
         except (ValueError, RecursionError) as error:
             self.refused += 1
-            self._log.warning("message refused", topic=str(message.topic)[:200], why=str(error))
+            self._unusable.failed(topic=str(message.topic)[:200], why=str(error)[:300])
             return
         if wish == "birth":
             await _say(client, dialect.birth(self._posts()))

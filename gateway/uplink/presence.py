@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any, cast
 
-from gateway.logs import Logger
+from gateway.logs import Logger, Trouble
 
 _LONGEST = 4096
 # Far more than any city runs; a bound, so that nobody can fill the memory.
@@ -28,6 +28,10 @@ class Presence:
 
     def __init__(self, log: Logger, machine_time: Callable[[], float] = time.monotonic) -> None:
         self._log = log
+        self._none = Trouble(
+            log, 'not an announcement of an ingest: expected {"ingest": its name, "since": Unix s}'
+        )
+        self._crowd = Trouble(log, "too many ingests; one is ignored")
         self._now = machine_time
         self._deadlines: dict[str, float] = {}
         self._announced = asyncio.Event()
@@ -61,14 +65,11 @@ class Presence:
                 self._log.info("ingest gone", ingest=name)
             return
         if not _announces(name, payload):
-            self._log.warning(
-                'not an announcement of an ingest: expected {"ingest": its name, "since": Unix s}',
-                ingest=name[:200],
-            )
+            self._none.failed(ingest=name[:200])
             return
         if name not in self._deadlines:
             if len(self._deadlines) >= _MOST:
-                self._log.warning("too many ingests; one is ignored", ingest=name[:200], most=_MOST)
+                self._crowd.failed(ingest=name[:200], most=_MOST)
                 return
             self._log.info("ingest present", ingest=name[:200])
         self._deadlines[name] = math.inf if expiry is None else self._now() + expiry

@@ -22,6 +22,7 @@ from gateway.inbox import Inbox
 from gateway.lampposts.lamppost import Lamppost
 from gateway.lampposts.route import Route
 from gateway.lampposts.session import Session
+from gateway.logs import Logger
 from gateway.updates.images import Images
 from gateway.updates.manager import Updates
 from gateway.updates.shelf import Shelf
@@ -29,7 +30,7 @@ from gateway.uplink.presence import Presence
 from gateway.uplink.topics import Topics, release
 from protocol import configuration, envelope, messages, smp
 from tests.fuzz.data import Data, as_json
-from tests.fuzz.harness import GATEWAY, KEY, NODE, NOW, OTHER, STRANGER, clock, run, silent
+from tests.fuzz.harness import GATEWAY, KEY, NODE, NOW, OTHER, STRANGER, Silent, clock, run
 from tests.fuzz.sealed import Answers, Reservations
 
 _IMAGE = b"an image"
@@ -123,7 +124,8 @@ class City:
     """The inbox with all that is behind it, for the lampposts NODE and OTHER."""
 
     def __init__(self) -> None:
-        log = silent()
+        self.log = Silent()
+        log = cast(Logger, self.log)
         self.state = _State()
         state = cast(Any, self.state)
         self.far = _Honest()
