@@ -164,6 +164,7 @@ async def _play(stage: Stage, console: Console) -> None:
     """Leave it running until Ctrl-C, having said what can be done with it."""
     file = stage.folder / "lamplighter.toml"
     node = next(iter(stage.names.values()))
+    street = ("--group", "all", "--gateway", settings.GATEWAY)
     evening = str(stage.folder / "evening.toml")
     lines = [
         "",
@@ -171,6 +172,7 @@ async def _play(stage: Stage, console: Console) -> None:
         f"  export LAMPLIGHTER_SETTINGS={file}",
         f"  {command('lamplighter', 'fleet', 'list')}",
         f"  {command('lamplighter', 'lamp', 'set', node, '--level', '80', '--for', '6h')}",
+        f"  {command('lamplighter', 'lamp', 'set', *street, '--level', '20')}",
         f"  {command('lamplighter', 'config', 'push', evening, '--all')}",
         f"  {command('lamplighter', 'readings', 'tail')}",
         *(f"  {words}" for words in listening(stage.broker.port)),

@@ -81,6 +81,19 @@ def test_configuration_applied_before_the_desired_one_is_pending() -> None:
     assert post.configuration_state == "applied"
 
 
+@pytest.mark.parametrize(
+    ("link", "told"),
+    [({"state": "up", "by": "ble"}, "up, last by ble"), ({"state": "silent"}, "silent")],
+)
+def test_details_say_over_which_link_it_answered_last(link: dict[str, str], told: str) -> None:
+    made = fleet()
+    topic = "lamplighter/v1/cabinet-7/lamppost/a0b1c2d3e4f1/reported"
+    post = made.absorb(topic, json.dumps({"link": link}).encode())
+    assert post is not None
+    (line,) = [line for line in shown(details(post)) if line.startswith("link ")]
+    assert line.split(maxsplit=1)[1] == told
+
+
 @pytest.mark.parametrize("width", [40, 80, 200])
 def test_hash_is_never_broken(width: int) -> None:
     digest = "0123456789abcdef" * 4
