@@ -9,10 +9,14 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-STREETS := tests/e2e tests/integration
+CHECKS := $(addprefix lint-,types device-types style layers dependencies)
 export PYTHON
+# Hundreds of programs start from the same modules, and every test worker rewrites all tests:
+# compiled once, whatever the machine's habit is.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup programs demo test test-bluez lint format pytest bench soak package lock clean
+.PHONY: help setup programs demo test test-bluez lint $(CHECKS) format pytest bench soak package \
+  lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,25 +39,36 @@ test: lint pytest ## lint and all tests
 test-bluez: setup ## the gateway through the real BlueZ, in a machine that is fetched first (150 MB)
 	$(BIN)/pytest tests/bluez -rs $(ARGS)
 
+# Two at a time, the longest first; each says what it has to say in one piece.
 lint: $(READY) ## style, types, layering and dependencies
+	@+$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target $(CHECKS)
+
+lint-types:
+	$(BIN)/pyright
+
+lint-device-types:
+	$(BIN)/pyright --project firmware/pyrightconfig.json
+
+lint-style:
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/pyright
-	$(BIN)/pyright --project firmware/pyrightconfig.json
+
+lint-layers:
 	$(BIN)/lint-imports
+
+lint-dependencies:
 	$(BIN)/deptry .
 
 format: $(READY) ## bring the code into the project's style
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
 
-# One worker more than there are cores, since the first run has tests that wait too. Those of the
-# second start servers, buses and whole streets, which mostly wait; the whole night of tests/e2e
-# goes beside the others.
+# More workers than there are cores: about half of the time goes in waiting, for streets that run
+# and for servers. tests/conftest.py mixes such tests with those that keep a core busy, and begins
+# with the whole night of tests/e2e; a worker that has nothing left takes over from the others.
 pytest: setup ## the tests: unit, device, integration, end to end
 	@$(BIN)/python -m simulators.tools.smpmgr
-	$(BIN)/pytest tests $(addprefix --ignore=,$(STREETS)) -n 3 $(ARGS)
-	$(BIN)/pytest $(STREETS) -n 3 $(ARGS)
+	$(BIN)/pytest tests -n 5 --dist worksteal $(ARGS)
 
 bench: setup ## measure; prints figures, judges nothing
 	$(BIN)/python -m tests.bench $(ARGS)

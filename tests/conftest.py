@@ -1,13 +1,17 @@
 """What every test may ask for."""
 
 import signal
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
 from simulators.tools import Interpreter
+
+_TESTS = Path(__file__).parent
 
 # No test is about speed: on a busy machine any example may take long.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -27,6 +31,24 @@ def micropython(request: pytest.FixtureRequest) -> Interpreter:
     :class:`InterpreterFailed`, with its traceback shown, when it does not end in exit code 0.
     """
     return Interpreter(request.param)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mix the kinds: a worker gets a stretch of the list, and each is to wait and work in turns.
+
+    Tests under tests/unit keep a core busy; those of the other folders mostly wait for a street.
+    Modules stay whole, for what their tests share, and in order within their kind. The longest
+    of all tests, a whole night, is in tests/e2e and comes first.
+    """
+    kinds = {item.path: item.path.relative_to(_TESTS).parts[0] for item in items}
+    many = Counter(kinds[item.path] for item in items)
+    begun: Counter[str] = Counter()
+    place: dict[Path, float] = {}
+    for item in items:
+        kind = kinds[item.path]
+        place.setdefault(item.path, begun[kind] / many[kind])
+        begun[kind] += 1
+    items.sort(key=lambda item: (place[item.path], kinds[item.path] != "e2e"))
 
 
 @pytest.fixture(autouse=True)

@@ -157,8 +157,9 @@ def test_whole_application_unpacks_in_the_heap_of_a_small_node(
     image = bench.write("application.img", sign(build_unsigned("1.4.2", BOARD, 3), bench.key))
     first = sign(wrap(payload("1.0.0"), "1.0.0", BOARD, 3), bench.key)
     bench.write("node.bin", with_identity(base_image(first), identity(bench.key)).flash)
-    # 32-bit words as on the ESP32: there the figure is an honest one.
-    heap = "128K" if micropython.bits == 32 else "256K"
+    # 32-bit words as on the ESP32. Some 100 KiB of it are the code, which is compiled here from
+    # source, while a node runs it from its flash: 126 KiB are too few for the compiler alone.
+    heap = "136K" if micropython.bits == 32 else "256K"
     said = run_script(micropython, bench, "memory.py", heap=heap)
     assert said == [
         "match True",
