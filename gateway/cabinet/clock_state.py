@@ -44,6 +44,12 @@ def synchronised() -> tuple[bool, float] | None:
     return state != _TIME_ERROR, asked.maxerror / 1e6
 
 
+def kept_by_ntp() -> bool:
+    """Whether a time server keeps the clock, as far as the kernel tells."""
+    told = synchronised()
+    return told is not None and told[0]
+
+
 def check(data_dir: Path, rtc: Path = _RTC, now: float | None = None) -> list[Finding]:
     """Look at the clock. now: Unix seconds, None for the system's."""
     unix = time.time() if now is None else now

@@ -2,9 +2,10 @@
 
     python -m tests.integration.gateway.nursery
 
-reads lines of JSON on stdin, {"config": file, "log": file}; for each it starts the program anew in
-a process of its own and answers with its number. What runs is what `lamplighter-gateway run` runs,
-from its first line on; only its modules have been read before.
+reads lines of JSON on stdin, {"config": file, "log": file, "clock": file}; for each it starts the
+program anew in a process of its own and answers with its number. The clock's file, "" for none,
+holds the seconds by which its wall clock is wrong, at any time. What runs is what
+`lamplighter-gateway run` runs, from its first line on; only its modules have been read before.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -28,17 +30,19 @@ class Nursery:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
 
-    async def born(self, config: Path, log: Path) -> int:
+    async def born(self, config: Path, log: Path, clock: Path | None) -> int:
         """Start one; gives its process number."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        order = {"config": str(config), "log": str(log)}
+        order = {"config": str(config), "log": str(log), "clock": str(clock or "")}
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
         return int(await self._process.stdout.readline())
 
 
 class ForkedGateway(GatewayProcess):
-    """A gateway process from a nursery."""
+    """A gateway process from a nursery. `clock`: a file with the error of its wall clock, in s."""
+
+    clock: Path | None = None
 
     def adopt(self, nursery: Nursery) -> None:
         self._nursery = nursery
@@ -48,7 +52,7 @@ class ForkedGateway(GatewayProcess):
     async def start(self) -> None:
         if not self.config.exists():
             self.write_config()
-        self._pid = await self._nursery.born(self.config, self.log)
+        self._pid = await self._nursery.born(self.config, self.log, self.clock)
         # The number stays this process's own, and its end can be waited for, by this.
         self._watch = os.pidfd_open(self._pid)
         self._ended = asyncio.Event()
@@ -109,11 +113,19 @@ def _live(order: dict[str, str], run_program: Any) -> None:
     log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for descriptor, place in ((nothing, 0), (nothing, 1), (log, 2)):
         os.dup2(descriptor, place)
+    if order["clock"]:
+        _be_wrong(Path(order["clock"]))
     code = 70
     try:
         code = run_program(["run", "--config", order["config"]])
     finally:
         os._exit(code)
+
+
+def _be_wrong(clock: Path) -> None:
+    right, right_ns = time.time, time.time_ns
+    time.time = lambda: right() + int(clock.read_text())
+    time.time_ns = lambda: right_ns() + int(clock.read_text()) * 10**9
 
 
 if __name__ == "__main__":

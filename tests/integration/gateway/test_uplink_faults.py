@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from gateway.backoff import FullJitter
 from gateway.uplink import drain, link
 from tests.integration.gateway.fault_broker import Die, Drop, FaultBroker, Message
-from tests.integration.gateway.harness import eventually
+from tests.integration.gateway.harness import Broker, eventually
 from tests.integration.gateway.uplink_rig import CLIENT, Rig, ledger, rig
 
 QUOTA_EXCEEDED, NOT_AUTHORISED, PAYLOAD_FORMAT_INVALID, PACKET_TOO_LARGE = 0x97, 0x87, 0x99, 0x95
@@ -157,6 +157,20 @@ async def test_the_brokers_largest_packet_is_kept_to(tmp_path: Path, most: int) 
         assert broker.violations == []
         assert most // 2 < broker.largest <= most
         assert (await town.records.counters())["rejected"] == 0
+
+
+@pytest.mark.parametrize("limit", ["message_size_limit 3000", "max_packet_size 3000"])
+async def test_mosquittos_limits_are_met_with_smaller_batches(tmp_path: Path, limit: str) -> None:
+    broker = Broker(tmp_path, f"allow_anonymous true\n{limit}\n")
+    await broker.start()
+    try:
+        async with rig(tmp_path, broker.port) as town:
+            await town.add(3000)
+            await eventually(lambda: town.records.rows == 0, "buffer drained")
+            assert (await town.records.counters())["rejected"] == 0
+            assert town.link.connections == 1
+    finally:
+        await broker.stop()
 
 
 async def test_packets_too_small_for_a_record_keep_it_and_say_so(tmp_path: Path) -> None:

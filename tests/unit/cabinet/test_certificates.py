@@ -61,7 +61,8 @@ async def test_an_alarm_is_raised_in_time_and_ends_with_a_new_certificate(tmp_pa
     file, key = pem.write(tmp_path, "own", 31)
     clock = Clock()
     alarms = Alarms(clock, logs.get())
-    watch = CertificateWatch(lambda: [CertificateFile(file, "own", key)], alarms, clock)
+    files = [CertificateFile(file, "own", key)]
+    watch = CertificateWatch(lambda: files, alarms, clock, kept=lambda: True)
     watch.look()
     assert alarms.raised == []
     assert watch.expires == {str(file): pem.NOW + 31 * 86_400}
@@ -86,6 +87,24 @@ async def test_an_alarm_is_raised_in_time_and_ends_with_a_new_certificate(tmp_pa
     key.unlink()
     watch.look()
     assert [a.name for a in alarms.raised] == ["certificate_unusable"]
+
+
+async def test_by_a_clock_that_nobody_keeps_no_certificate_is_declared_expired(
+    tmp_path: Path,
+) -> None:
+    file, _ = pem.write(tmp_path, "own", 100)
+    clock = Clock()
+    clock.time += 365 * 86_400
+    alarms = Alarms(clock, logs.get())
+    files = [CertificateFile(file, "own")]
+    kept = False
+    watch = CertificateWatch(lambda: files, alarms, clock, kept=lambda: kept)
+    watch.look()
+    assert [alarm.severity for alarm in alarms.raised] == ["warning"]
+    assert "by a clock that no time server keeps: give the machine NTP" in alarms.raised[0].text
+    kept = True
+    watch.look()
+    assert [alarm.severity for alarm in alarms.raised] == ["critical"]
 
 
 async def test_without_a_time_nothing_is_said_of_an_end(tmp_path: Path) -> None:
