@@ -39,7 +39,7 @@ class Broker:
             *mosquitto(), "-c", str(self._configuration), stderr=asyncio.subprocess.PIPE
         )
         assert self._process.stderr is not None
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(240):
             async for line in self._process.stderr:
                 if line.rstrip().endswith(b"running"):
                     break
@@ -87,7 +87,7 @@ class Lamplighter:
     async def __call__(self, *arguments: str, answer: str = "") -> tuple[int, str, str]:
         """(exit code, stdout, stderr)."""
         process = await self.start(*arguments)
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(240):
             out, error = await process.communicate(answer.encode())
         assert process.returncode is not None
         assert b"Traceback" not in error, error.decode()
@@ -95,7 +95,7 @@ class Lamplighter:
 
 
 async def until(
-    what: Callable[[], bool | Awaitable[bool]], timeout_s: float = 60, every_s: float = 0.05
+    what: Callable[[], bool | Awaitable[bool]], timeout_s: float = 240, every_s: float = 0.05
 ) -> None:
     """Wait for something in another process, of which nobody tells us."""
     async with asyncio.timeout(timeout_s):

@@ -22,7 +22,7 @@ class Watcher(Client):
         super().__init__("127.0.0.1", port, protocol=ProtocolVersion.V5)
 
     async def next(self) -> Message:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(240):
             return await anext(self.messages)
 
 

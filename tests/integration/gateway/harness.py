@@ -24,7 +24,7 @@ from tests.integration.gateway.fake_node import KEY_ID, FakeBus
 REPOSITORY = Path(__file__).resolve().parents[3]
 GATEWAY = "cabinet-1"
 INGEST = "city"
-DEADLINE_S = 60.0
+DEADLINE_S = 240.0
 
 
 async def eventually(condition: Callable[[], object], what: str = "") -> None:

@@ -65,14 +65,17 @@ class Link:
         assert self._process.stdin is not None
         self._process.stdin.write(b"leave\n")
 
-    async def says(self, text: str, since: int = 0, within_s: float = 60) -> int:
+    async def says(self, text: str, since: int = 0, within_s: float = 240) -> int:
         """Wait for a line with `text` after the first `since`; the number of lines up to it."""
-        async with asyncio.timeout(within_s), self._news:
-            while True:
-                for number, line in enumerate(self.said[since:], since):
-                    if text in line:
-                        return number + 1
-                await self._news.wait()
+        try:
+            async with asyncio.timeout(within_s), self._news:
+                while True:
+                    for number, line in enumerate(self.said[since:], since):
+                        if text in line:
+                            return number + 1
+                    await self._news.wait()
+        except TimeoutError as error:
+            raise AssertionError(f"expected {text!r} after {since} of {self.said}") from error
 
     async def _read(self) -> None:
         assert self._process.stdout is not None

@@ -15,6 +15,7 @@ from typing import Final
 
 import pytest
 
+from gateway.bus import transaction
 from gateway.bus.babble import Babble
 from gateway.bus.port import Port
 from gateway.bus.silence import Silence
@@ -123,7 +124,9 @@ async def test_a_request_that_makes_a_lamppost_work_is_not_hurried_by_noise() ->
         assert await asyncio.wait_for(asking, 20) == b"me"
 
 
-async def test_noise_before_an_answer_does_not_cost_it() -> None:
+async def test_noise_before_an_answer_does_not_cost_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The pieces come as far apart as a busy machine lets them.
+    monkeypatch.setattr(transaction, "_GAP_S", 5.0)
     async with line_to(lambda address, sequence: b"") as (line, _, far):
         asking = asyncio.create_task(line.transact(1, 1, b"who"))
         await happens(lambda: far.requests)
@@ -179,11 +182,16 @@ async def test_all_who_answer_are_gathered() -> None:
         assert await ask(line) == b"me"
 
 
-async def test_nobody_is_talked_over_and_who_never_stops_is_told() -> None:
+async def test_nobody_is_talked_over_and_who_never_stops_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # A busy machine makes pauses that nobody on the line made.
+    monkeypatch.setattr(transaction, "_QUIET_S", 1.0)
+    monkeypatch.setattr(transaction, "_QUIET_MOST_S", 1.5)
     async with line_to(lambda a, s: frame(a, s)) as (line, port, far):
         far.say(b"\1\2\3")
         await happens(lambda: port.deframer.pending)
-        babbling = asyncio.create_task(_say_on(far, 3.0))
+        babbling = asyncio.create_task(_say_on(far, PATIENCE_S))
         with pytest.raises(LinkUnavailable, match="never quiet"):
             await ask(line)
         assert far.requests == []
