@@ -22,6 +22,7 @@ _REFUSED_FIRST_S = 0.5
 _REFUSED_MOST_S = 30.0
 # After a connect the announcements of the ingests are on their way: not yet worth a warning.
 _ANNOUNCED_WITHIN_S = 5.0
+_FRUITLESS = 3
 # Room for any one record.
 _LEAST_BYTES = 1024
 _NEVER = frozenset({mqtt.TOPIC_NAME_INVALID, mqtt.PACKET_TOO_LARGE, mqtt.PAYLOAD_FORMAT_INVALID})
@@ -61,6 +62,9 @@ class Drain:
         self._presence = presence
         # Halved when the broker finds a message too large, whatever it said of its limit.
         self._most_bytes = batches.MOST_BYTES
+        # Of this connection; and connections in a row that took nothing of what they were sent.
+        self._sent = self._taken = False
+        self._fruitless = 0
         self._trouble = Trouble(log, "the broker does not take records; they are kept")
         self._held = Trouble(log, "records held: no ingest has announced itself")
         self._rejected = Trouble(log, "the broker will never take some records; moved aside")
@@ -68,6 +72,7 @@ class Drain:
     async def run(self, client: VerdictClient) -> None:
         """Send over `client` until cancelled. Raises aiomqtt.MqttError when the connection ends."""
         backoff = FullJitter(_REFUSED_FIRST_S, _REFUSED_MOST_S)
+        self._sent = self._taken = False
         try:
             while True:
                 try:
@@ -77,7 +82,11 @@ class Drain:
                     self._trouble.failed(why=str(refused.exceptions[0]))
                 await asyncio.sleep(backoff.next_delay())
         finally:
-            if client.ended is not None and client.ended.value == mqtt.PACKET_TOO_LARGE:
+            if self._sent and not self._taken:
+                self._fruitless += 1
+            said = client.ended is not None and client.ended.value == mqtt.PACKET_TOO_LARGE
+            # Some only break the connection off, or say why in words that come too late.
+            if said or self._fruitless >= _FRUITLESS:
                 self._smaller()
 
     def _room(self, client: VerdictClient) -> int:
@@ -146,6 +155,7 @@ class Drain:
                     f"packets of at most {client.largest_packet} bytes are too small for a record; "
                     "have the broker take larger ones"
                 )
+            self._sent = True
             verdict = await client.send(
                 self._topic, batches.payload(rows), batches.properties(), _PUBACK_TIMEOUT_S
             )
@@ -165,6 +175,8 @@ class Drain:
         if self._presence is not None and not self._presence.known:
             # Gone while this was on its way: somebody else may have been the only one to get it.
             raise NotTaken("the last ingest has gone")
+        self._taken = True
+        self._fruitless = 0
         await self._records.accept(rows)
         backoff.reset()
         self._trouble.over()
