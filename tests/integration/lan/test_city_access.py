@@ -7,9 +7,12 @@ import contextlib
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import aiomqtt
 import pytest
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from gateway.lan.credentials import hashed
 from gateway.uplink import topics
@@ -162,6 +165,49 @@ async def test_a_stolen_gateway_credential_cannot_reach_another_gateways_lamppos
         async with asyncio.timeout(30):
             while victim.heard[to(THEIRS)[0]] != b"last":  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
+        assert b"forged" not in victim.all | desk.all
+
+
+async def test_a_stolen_gateway_credential_gets_no_further_by_other_ways(port: int) -> None:
+    """Shares, deeper wildcards, topic aliases, client ids, wills to the commands of another."""
+    v5: dict[str, Any] = {"protocol": aiomqtt.ProtocolVersion.V5}
+    base = f"lamplighter/v1/{THEIRS}"
+    async with User(port, THEIRS) as victim, User(port, "desk") as desk:
+        for identifier in (f"lamplighter-{THEIRS}", THEIRS, "desk", "ingest", "+", "#", "x" * 1000):
+            with contextlib.suppress(aiomqtt.MqttError):
+                async with User(port, MINE, identifier, **v5) as thief:
+                    for pattern in (
+                        "+/+/+/lamppost/+/command", f"{base}/lamppost/+/desired/#",
+                        f"$share/g/{base}/#", "$share/ingest/lamplighter/v1/+/records",
+                        f"lamplighter/v1/{MINE}/../{THEIRS}/#", "$SYS/#", "$CONTROL/#",
+                    ):  # fmt: skip
+                        await thief.client.subscribe(pattern, qos=1)
+                    for topic in to(THEIRS):
+                        await desk.say(topic, b"true")
+                    for topic in of(THEIRS):
+                        await victim.say(topic, b"true")
+                    await desk.say(to(MINE)[2], b"mine")
+                    await thief.hears(to(MINE)[2])
+                    assert set(thief.heard) == {to(MINE)[2]}
+        for topic in (*to(THEIRS), "lamplighter/v1/releases/metadata/timestamp.json"):
+            alias = Properties(PacketTypes.PUBLISH)
+            alias.TopicAlias = 1
+            with contextlib.suppress(aiomqtt.MqttError):
+                async with User(port, MINE, **v5) as thief:
+                    paho = thief.client._client
+                    paho.publish(topic, b"forged", 1, True, alias)
+                    paho.publish("", b"forged", 1, True, alias)
+                    # By then the connection has been ended, which this call does not notice.
+                    await thief.client.publish(Topics(MINE).status, b"x", qos=1, timeout=0.5)
+            thief = User(port, MINE, will=aiomqtt.Will(topic, b"forged", 1, True), **v5)
+            with contextlib.suppress(aiomqtt.MqttError):
+                await thief.client.__aenter__()
+                thief.client._client._sock_close()
+        await desk.say(to(THEIRS)[0], b"last")
+        async with asyncio.timeout(30):
+            while victim.heard[to(THEIRS)[0]] != b"last":  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert victim.there
         assert b"forged" not in victim.all | desk.all
 
 
