@@ -41,7 +41,7 @@ test-bluez: setup ## the gateway through the real BlueZ, in a machine that is fe
 
 # Two at a time, the longest first; each says what it has to say in one piece.
 lint: $(READY) ## style, types, layering and dependencies
-	@+$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target $(CHECKS)
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target $(CHECKS)
 
 lint-types:
 	$(BIN)/pyright

@@ -100,7 +100,9 @@ def test_a_night_passes_and_loses_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("lamplighter-demo-*"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.soak)]
+)
 def test_ended_in_the_middle_it_leaves_no_process_behind(
     tmp_path: Path, number: signal.Signals
 ) -> None:
