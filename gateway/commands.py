@@ -123,6 +123,11 @@ class Commands:
         self._tasks[task] = node
         task.add_done_callback(lambda finished: self._tasks.pop(finished, None))
 
+    @property
+    def under_way(self) -> set[asyncio.Task[None]]:
+        """What is being carried out."""
+        return set(self._tasks)
+
     async def close(self) -> None:
         """Give up what is still waiting."""
         for task in list(self._tasks):
@@ -152,6 +157,10 @@ class Commands:
             self.refused += 1
             log.warning("command not carried out", why=str(error))
             return
+        except asyncio.CancelledError:
+            # It is noted as taken and does not come again.
+            log.warning("command given up on its way: the gateway stops, or is set up anew")
+            raise
         self.done += 1
         lamppost.wants_facts = True
         lamppost.next_due = 0.0

@@ -86,6 +86,8 @@ class Street:
         self.commands = Commands(self.lampposts, state, clock, log)
         self._dimming = GroupDimming(self.lampposts, self._broadcasters, state, clock, log)
         self.commands.on_lamp = self._dimming.overridden
+        if before is not None:
+            self._dimming.follow(before._dimming)
         self._outlets = outlets(
             configuration.gateway.id, configuration.outlet, self.lampposts,
             links.storage.records, self.commands, clock, log,
@@ -128,6 +130,7 @@ class Street:
 
     async def run(self) -> None:
         """Serve the lampposts until cancelled; what is on its way to the disk gets there."""
+        self._dimming.go_on()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.updates.run())
@@ -139,9 +142,14 @@ class Street:
                 for outlet in self._outlets:
                     group.create_task(outlet.run())
         finally:
-            await self.commands.close()
-            await self._dimming.close()
-            await self._escort.close()
+            # At once: who is told a second time to stop leaves none of them running.
+            await asyncio.gather(self.commands.close(), self._dimming.close(), self._escort.close())
+
+    async def finish(self, seconds: float) -> None:
+        """Let commands that are on their way get there; at most `seconds` (machine time)."""
+        under_way = self.commands.under_way | self._dimming.under_way
+        if under_way:
+            await asyncio.wait(under_way, timeout=seconds)
 
     def leave(self) -> dict[bytes, Position]:
         """Let go of the lampposts; gives up to where each is committed. `run` has ended."""

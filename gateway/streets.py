@@ -16,6 +16,8 @@ from gateway.waiting import end
 
 # What is read once, at the start: sections, or the links that they describe.
 _AT_START = ("lan", "ble", "buffer", "outlet", "web", "commission")
+# For a command that is on its way: one to a lamppost that does not answer takes about as long.
+_COMMANDS_S = 5.0
 # The part that vitals look after while no street is served.
 _CHANGE = "reload"
 
@@ -84,6 +86,7 @@ class Streets:
         if "log" in changes.sections:
             logs.set_up(fresh.log.level, fresh.log.format)
         async with self._door:
+            await self.now.finish(_COMMANDS_S)
             self._wanted = changes, fresh
             self._changed.clear()
             self._there.clear()

@@ -103,6 +103,25 @@ class GroupDimming:
         for order in self._orders:
             order.settled(node)
 
+    @property
+    def under_way(self) -> set[asyncio.Task[None]]:
+        """What is being said."""
+        return set(self._tasks)
+
+    def follow(self, before: GroupDimming) -> None:
+        """Take over what `before`, which is closed, had not settled; `go_on` goes on with it.
+
+        Its numbers too: lamps still have overrides that carry them.
+        """
+        self._orders = before._orders
+        self._number, self._serial = before._number, before._serial
+        self._newest = before._newest
+
+    def go_on(self) -> None:
+        """See who has heard what was said."""
+        if self._orders and (self._settling is None or self._settling.done()):
+            self._settling = asyncio.create_task(self._settle_all())
+
     async def close(self) -> None:
         """Give up what is still waiting."""
         tasks = [*self._tasks, *([self._settling] if self._settling else [])]
@@ -138,8 +157,7 @@ class GroupDimming:
                     raise outcome
         finally:
             order.said = True
-        if self._settling is None or self._settling.done():
-            self._settling = asyncio.create_task(self._settle_all())
+        self.go_on()
 
     def _apart(self, lamppost: Lamppost) -> bool:
         """Whether a broadcast does not reach it, but something else may."""

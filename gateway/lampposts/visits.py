@@ -121,9 +121,7 @@ class Visits:
         if ends < read and not lamppost.commits_pending:
             # Its log was made anew (flash replaced or reformatted); waiting for the old position
             # would lose everything until it is reached again.
-            lamppost.log.warning(
-                "lamppost's log begins again", read_up_to=read, log_ends=ends
-            )
+            lamppost.log.warning("lamppost's log begins again", read_up_to=read, log_ends=ends)
             try:
                 await self._records.restart(lamppost.node)
             except BufferUnavailable as error:

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from gateway import logs
 from gateway.buffer.groupkeys import GroupKeyStore
 from gateway.buffer.state import State
 from gateway.config import Configuration, load
+from gateway.errors import NoReply
 from gateway.links import Links, Storage
 from gateway.notify import Notifier
 from gateway.reload import difference
 from gateway.streets import Streets
 from gateway.uplink.topics import Topics
 from gateway.vitals import Progress, Vitals
+from protocol import messages, smp
 from tests.unit.gateway.test_buffer import opened
 from tests.unit.gateway.test_config import GOOD, write
 
@@ -144,3 +150,57 @@ async def test_what_the_city_says_during_a_change_is_begun_once(tmp_path: Path) 
             if getattr(task.get_coro(), "__qualname__", "") == "Updates._run"
         ]  # fmt: skip
         assert len(working) == 1
+
+
+@pytest.mark.parametrize("whom", [f"lamppost/{NODE}", "group/all"])
+async def test_a_command_that_came_before_a_change_is_carried_out(
+    tmp_path: Path, whom: str
+) -> None:
+    done: list[bytes] = []
+
+    async def ask(message: bytes, *_: object, **options: Any) -> dict[str, Any]:
+        options["just_before"]()
+        await asyncio.sleep(0.05)
+        done.append(message)
+        return {}
+
+    async with town(tmp_path, GOOD) as made:
+        post = made.streets.now.lampposts[bytes.fromhex(NODE)]
+        post.session.ask = ask  # type: ignore[method-assign]
+        vars(post.session.route.channels[0])["kind"] = "lan"
+        post.link = "up"
+        command = {"command": "lamp", "level": 80, "expires": int(time.time()) + 60}
+        await made.streets.received(made.topic(f"{whom}/command"), json.dumps(command).encode(), 60)
+        await made.reload(GOOD + SOUTH)
+        assert len(done) == 1
+
+
+async def test_what_was_said_to_a_group_is_settled_in_the_street_that_follows(
+    tmp_path: Path,
+) -> None:
+    away = True
+    given: list[bytes] = []
+
+    async def ask(message: bytes, *_: object, **options: Any) -> dict[str, Any]:
+        if away:
+            raise NoReply("no reply in time")
+        if smp.unpack(message)[0] == smp.OP_READ:
+            return messages.lamp_reply(50, 4, 50)
+        options["just_before"]()
+        given.append(message)
+        return {"l": 80}
+
+    async with town(tmp_path, GOOD) as made:
+        post = made.streets.now.lampposts[bytes.fromhex(NODE)]
+        post.session.ask = ask  # type: ignore[method-assign]
+        post.link = "up"
+        command = {"command": "lamp", "level": 80, "expires": int(time.time()) + 60}
+        await made.streets.received(
+            made.topic("group/all/command"), json.dumps(command).encode(), 60
+        )
+        await made.reload(GOOD + SOUTH)
+        post.link, away = "up", False
+        await until(lambda: given)
+        await made.reload(GOOD)
+        await asyncio.sleep(0.1)
+        assert len(given) == 1
