@@ -153,7 +153,8 @@ class BleChannel:
         why = "no adapter hears the lamppost"
         for _ in range(_CONNECTS):
             stay = await self._queue.enter(self._key, traffic, self._adapters)
-            if self._up(stay):
+            # One that another channel has made, before a reload, is not known here: made anew.
+            if self._up(stay) and stay.connection is self._connection:
                 return stay
             try:
                 await self._open(stay)

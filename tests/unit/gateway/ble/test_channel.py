@@ -315,3 +315,18 @@ async def test_a_stranger_can_be_asked_who_it_is() -> None:
         assert channel is not None
         async with channel.turn(Traffic.COMMAND):
             assert (await channel.exchange(request()))[0] == reply_to(request())
+
+
+async def test_a_lamppost_that_is_set_up_anew_is_connected_anew() -> None:
+    async with _street() as street:
+        await street.heard()
+        await street.ask()
+        before = street.channel
+        # As a reload does, when its name has changed; its connection is still there.
+        street.link.remove(NODE)
+        street.channel = street.link.add(NODE, bytes(16), None, logs.get())
+        for adapter in street.adapters:
+            adapter.advertise(ADDRESS)
+        assert await street.ask() == (reply_to(request()), False)
+        assert (before.connects, street.channel.connects) == (1, 1)
+        assert len(street.peer.clients) == 1
