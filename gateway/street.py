@@ -41,10 +41,13 @@ from gateway.updates.manager import Updates
 from gateway.updates.shelf import Shelf
 from gateway.updates.sources import make_trust
 from gateway.updates.voice import Voice
-from gateway.vitals import Vitals
+from gateway.vitals import PATIENCE_S, Vitals
 
 # Between attempts at a lamppost that is heard by Bluetooth and does not answer.
 _SILENT_MOST_S = 60.0
+# One visit by a radio with room for one connection may wait for that, and be connected three times
+# over, at each of its requests: that is no reason to start the gateway again.
+_RADIO_S = 900.0
 
 
 class Street:
@@ -204,7 +207,7 @@ class Street:
             return
         mine = self._reached_by("ble")
         visits = self._visits(settings.visit_s, min(settings.visit_s, _SILENT_MOST_S))
-        poller = self._poller("ble", mine, "ble", link.ready, visits, link.at_once)
+        poller = self._poller("ble", mine, "ble", link.ready, visits, link.at_once, _RADIO_S)
         link.on_news(_visited_at_once(poller, mine))
         group.create_task(poller.run())
         others = self._reached_by("lan")
@@ -223,12 +226,13 @@ class Street:
         ready: asyncio.Event,
         visits: Visits,
         at_once: int = 1,
+        patience_s: float = PATIENCE_S,
     ) -> Poller:
         def ours(lamppost: Lamppost) -> bool:
             return lamppost.session.route.best.kind == kind
 
         poller = self.pollers[part] = Poller(lampposts, ours, ready, visits, at_once)
-        poller.on_progress = self._vitals.part(part).made
+        poller.on_progress = self._vitals.part(part, patience_s).made
         return poller
 
     def _reached_by(self, kind: LinkKind) -> list[Lamppost]:

@@ -46,9 +46,11 @@ class Parts(Vitals):
     def __init__(self, storage: Callable[[], Awaitable[object]]) -> None:
         super().__init__(Notifier(logs.get(), {}), storage, logs.get())
         self.names: set[str] = set()
+        self.patience: dict[str, float] = {}
 
     def part(self, name: str, patience_s: float = 1.0) -> Progress:
         self.names.add(name)
+        self.patience[name] = patience_s
         return super().part(name, patience_s)
 
     def gone(self, name: str) -> None:
@@ -204,3 +206,14 @@ async def test_what_was_said_to_a_group_is_settled_in_the_street_that_follows(
         await made.reload(GOOD)
         await asyncio.sleep(0.1)
         assert len(given) == 1
+
+
+async def test_a_radio_with_room_for_one_is_waited_for_as_long_as_a_visit_may_take(
+    tmp_path: Path,
+) -> None:
+    requests, attempts, connects, connect_s = 4, 2, 3, 10.0 + 10.0 + 12.0
+    longest_s = requests * attempts * connects * connect_s
+    text = GOOD + BY_RADIO.replace("[ble]", "[ble]\nconnections = 1")
+    async with town(tmp_path, text) as made:
+        await until(lambda: "ble" in made.parts.patience)
+        assert made.parts.patience["ble"] > longest_s
