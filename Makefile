@@ -68,7 +68,7 @@ format: $(READY) ## bring the code into the project's style
 # with the whole night of tests/e2e; a worker that has nothing left takes over from the others.
 pytest: setup ## the tests: unit, device, integration, end to end
 	@$(BIN)/python -m simulators.tools.smpmgr
-	$(BIN)/pytest tests -n 5 --dist worksteal $(ARGS)
+	$(BIN)/pytest tests -n 4 --dist worksteal $(ARGS)
 
 bench: setup ## measure; prints figures, judges nothing
 	$(BIN)/python -m tests.bench $(ARGS)

@@ -22,6 +22,7 @@ from gateway.uplink.connecting import (
 )
 from gateway.uplink.drain import Drain
 from gateway.uplink.topics import Topics
+from gateway.waiting import go_on
 
 _RECONNECT_FIRST_S = 0.5
 _RECONNECT_MOST_S = 60.0
@@ -140,6 +141,8 @@ class Link:
                 self._log.debug("subscription ends with the connection", why=str(error))
 
     async def _connection(self, backoff: FullJitter) -> None:
+        # Settings that come while this connection is being made are not those it is made with.
+        self._again.clear()
         since = self._online_since = self._clock.now()
         offline = status_will(self._topics.status, self._status("offline", since))
         async with self._make(offline) as client:
@@ -184,6 +187,8 @@ class Link:
         await client.publish(
             topic, payload, qos=1, retain=True, properties=document_properties(), timeout=timeout
         )
+        # Else a publisher goes on over a connection that was to end, which then never does.
+        go_on()
 
     async def _work(self, client: VerdictClient, backoff: FullJitter) -> None:
         async with asyncio.TaskGroup() as group:
@@ -202,7 +207,6 @@ class Link:
                 client.taken(message)
 
     async def _renewed(self) -> None:
-        self._again.clear()
         await self._again.wait()
         raise aiomqtt.MqttError("other settings: connecting anew")
 

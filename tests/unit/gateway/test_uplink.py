@@ -257,3 +257,39 @@ async def test_a_connection_that_lasted_starts_again_from_the_shortest_delay(
     monkeypatch.setattr(link, "_STABLE_S", 0)
     await connect_until_enough(monkeypatch, until_reset=True)
     assert Backoff.made[-1].resets == 5
+
+
+async def test_settings_that_come_while_a_connection_is_made_are_gone_by(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hosts: list[str] = []
+    made = link.Link(
+        "cabinet-1",
+        "0",
+        MqttSection.model_validate({"host": "old"}),
+        SystemClock(),
+        cast("Any", NoDrain()),
+        cast("Any", Log()),
+    )
+
+    class Slow(Connection):
+        async def subscribe(self, *_: object, **__: object) -> None:
+            if len(hosts) == 1:
+                made.follow(MqttSection.model_validate({"host": "new"}))
+
+        @property
+        async def messages(self) -> AsyncIterator[Any]:
+            if len(hosts) == 2:
+                raise Enough
+            await asyncio.Event().wait()
+            yield
+
+    def make(_: object) -> Slow:
+        hosts.append(made._settings.host)  # pyright: ignore[reportPrivateUsage]
+        return Slow(until_reset=False)
+
+    monkeypatch.setattr(link, "FullJitter", Backoff)
+    monkeypatch.setattr(made, "_make", make)
+    with pytest.raises(ExceptionGroup):
+        await asyncio.wait_for(made.run(), 60)
+    assert hosts == ["old", "new"]
