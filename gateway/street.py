@@ -91,9 +91,12 @@ class Street:
         self.commands.on_lamp = self._dimming.overridden
         if before is not None:
             self._dimming.follow(before._dimming)
+        # Others are those of the next start: nothing is kept for them yet.
+        kept_for = links.storage.records.added_for
+        known = {name: way for name, way in configuration.outlet.items() if name in kept_for}
         self._outlets = outlets(
-            configuration.gateway.id, configuration.outlet, self.lampposts,
-            links.storage.records, self.commands, clock, log,
+            configuration.gateway.id, known, self.lampposts, links.storage.records,
+            self.commands, clock, log,
         )  # fmt: skip
         ways = configuration.presence
         waves = Waves(streets(configuration.lamppost, ways.spacing_m), habits(ways))

@@ -103,8 +103,11 @@ class Images:
         return True
 
     async def keep_only(self, names: Collection[str]) -> None:
-        """Delete the images no update needs any more."""
-        await asyncio.to_thread(self._delete_except, frozenset(names))
+        """Delete the images no update needs any more; what cannot be deleted stays."""
+        try:
+            await asyncio.to_thread(self._delete_except, frozenset(names))
+        except OSError as error:
+            self._log.warning("images of old updates cannot be deleted", error=str(error))
 
     def _path(self, name: str) -> Path:
         if not _NAME.fullmatch(name):

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import random
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import desired
+from gateway import desired, logs
 from gateway.backoff import FullJitter
 from gateway.buffer.records import Row
 from gateway.clock import SimulatedClock
 from gateway.logs import Trouble
-from gateway.updates.images import hash_of
+from gateway.updates.images import Images, hash_of
 from gateway.uplink import batches, topics
 from protocol import cbor, configuration
 from protocol.errors import ProtocolError
@@ -142,3 +143,9 @@ def test_the_hash_of_an_image_is_checked() -> None:
     for damaged in (image[:-1] + b"\x00", image[:100], b"", image[:40] + b"\xff" + image[41:]):
         with pytest.raises(ProtocolError):
             hash_of(damaged)
+
+
+async def test_an_old_image_that_cannot_be_deleted_ends_nothing(tmp_path: Path) -> None:
+    (tmp_path / f"{'ab' * 32}.img").mkdir()
+    nobody: Any = None
+    await Images(tmp_path, nobody, logs.get()).keep_only([])

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gateway import logs
+from gateway import logs, street
 from gateway.buffer.groupkeys import GroupKeyStore
 from gateway.buffer.state import State
 from gateway.config import Configuration, load
@@ -217,3 +217,20 @@ async def test_a_radio_with_room_for_one_is_waited_for_as_long_as_a_visit_may_ta
     async with town(tmp_path, text) as made:
         await until(lambda: "ble" in made.parts.patience)
         assert made.parts.patience["ble"] > longest_s
+
+
+async def test_an_outlet_of_the_next_start_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_for: list[str] = []
+
+    def outlets(gateway: str, sections: Mapping[str, object], *_: object) -> list[object]:
+        made_for.extend(sections)
+        return []
+
+    monkeypatch.setattr(street, "outlets", outlets)
+    async with town(tmp_path, GOOD) as made:
+        later = await made.reload(GOOD + '[outlet.home]\nkind = "home-assistant"\nhost = "there"\n')
+        assert "outlet" in later
+        # The buffer keeps nothing for it yet.
+        assert made_for == []
