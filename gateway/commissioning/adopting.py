@@ -159,7 +159,8 @@ async def search(buses: Mapping[str, Searchable], notes: Notes, job: Job) -> Non
     """
     met: set[bytes] = set()
     unreached: list[str] = []
-    for name, bus in buses.items():
+    # A reload may bring or take one meanwhile.
+    for name, bus in list(buses.items()):
         for address in range(FIRST_ADDRESS, LAST_ADDRESS + 1):
             job.text = f"bus {name}, address {address} of {LAST_ADDRESS}: {len(met)} met"
             if address in bus.identities.expected:
