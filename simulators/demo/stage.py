@@ -10,10 +10,10 @@ from pathlib import Path
 
 from fleet_cli.settings import BrokerSettings
 from simulators import city
-from simulators.demo import settings
+from simulators.demo import gatewaybuffer, settings
 from simulators.demo.broker import Broker
 from simulators.demo.children import Child, Children
-from simulators.demo.citystore import CityStore, query
+from simulators.demo.citystore import CityStore
 from simulators.demo.commands import CommandLine
 from simulators.demo.options import Options
 from simulators.demo.releases import (
@@ -114,7 +114,7 @@ class Stage:
 
     def gateway_tally(self) -> dict[str, int]:
         """The gateway's durable counters: added, sent, rejected, repeated, missed, and so on."""
-        return dict(query(self.folder / "gateway" / "gateway.db", "SELECT name, value FROM tally"))
+        return gatewaybuffer.counters(self.folder / "gateway" / "gateway.db")
 
 
 @contextlib.asynccontextmanager
