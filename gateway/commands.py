@@ -73,8 +73,13 @@ def _parse(payload: bytes) -> LampCommand | _Identify:
 
 
 def check_expiry(expires: int, now: int) -> None:
-    """Raise ValueError for a command that expires too far from `now`, 0 while that is unknown."""
-    if now and expires - now > _LONGEST_AHEAD_S:
+    """Raise ValueError for a command that expires too far from `now`; `expires` 0: it does not.
+
+    And while the time is unknown (`now` 0): it may have expired while the cabinet had no power.
+    """
+    if expires and not now:
+        raise ValueError("whether it has expired is not known: set this machine's clock (NTP)")
+    if expires - now > _LONGEST_AHEAD_S:
         raise ValueError(
             f"expires {expires - now} s from now, at most {_LONGEST_AHEAD_S}; use a desired "
             "configuration for what is to last"

@@ -13,7 +13,7 @@ from gateway.buffer import database
 from gateway.buffer import state as state_module
 from gateway.buffer.state import State, TooManyCommands
 from gateway.buffer.writer import Writer
-from gateway.commands import Commands
+from gateway.commands import Commands, check_expiry
 from gateway.logs import get
 
 NODE = bytes.fromhex("a0b1c2d3e4f5")
@@ -54,6 +54,13 @@ async def test_an_expiry_that_no_database_holds_or_that_is_far_off_is_refused(
     finally:
         await commands.close()
         writer.close()
+
+
+def test_nothing_that_expires_is_carried_out_while_the_time_is_unknown() -> None:
+    with pytest.raises(ValueError, match="clock"):
+        check_expiry(NOW + 60, 0)
+    check_expiry(0, 0)
+    check_expiry(NOW + 60, NOW)
 
 
 async def test_commands_that_are_remembered_are_bounded(
