@@ -17,6 +17,7 @@ from gateway.bus.bus import Bus
 from gateway.commands import Commands
 from gateway.config import BusSection, Configuration, LamppostSection
 from gateway.desired import Configurations
+from gateway.errors import BufferUnavailable
 from gateway.groups.broadcast import Broadcaster
 from gateway.groups.dimming import GroupDimming
 from gateway.groups.escort import Escort
@@ -132,7 +133,11 @@ class Street:
         await self.configurations.load(self.lampposts.values())
         await self.updates.load()
         for broadcaster in self._broadcasters.values():
-            await broadcaster.keys.load()
+            try:
+                await broadcaster.keys.load()
+            except BufferUnavailable as error:
+                # A disk without room for a key of its own is no reason to read nothing.
+                self._links.log.warning("no group key yet", why=str(error))
 
     async def run(self) -> None:
         """Serve the lampposts until cancelled; what is on its way to the disk gets there."""

@@ -14,11 +14,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.buffer.groupkeys import GroupKey, GroupKeyStore
-from gateway.errors import BadReply, GatewayError, NodeRefused, SealBroken
+from gateway.errors import BadReply, BufferUnavailable, GatewayError, NodeRefused, SealBroken
 from gateway.lampposts.lamppost import Lamppost
 from gateway.lampposts.management import FLASH_PATIENCE_S
 from gateway.lampposts.turns import Traffic
-from gateway.logs import Logger
+from gateway.logs import Logger, Trouble
 from protocol import envelope, keyring, messages, smp
 from protocol.errors import ProtocolError
 
@@ -44,6 +44,7 @@ class GroupKeys:
         self._lampposts = lampposts
         self._store = store
         self._log = log
+        self._no_key = Trouble(log, "no group key can be kept")
         self._key: GroupKey | None = None
         self._counter = 0
         self._reserved = 0
@@ -66,12 +67,23 @@ class GroupKeys:
         return epoch is not None and self._has.get(lamppost.node) == epoch
 
     async def run(self) -> None:
-        """Give the key to whoever lacks it, until cancelled."""
+        """Give the key to whoever lacks it, until cancelled; `load` may have failed before."""
         while True:
-            for lamppost in self._lampposts:
+            if self._key is None:
+                await self._load_later()
+            for lamppost in self._lampposts if self._key is not None else ():
                 if self._lacks(lamppost):
                     await self._try(lamppost)
             await asyncio.sleep(_LOOK_S)
+
+    async def _load_later(self) -> None:
+        try:
+            await self.load()
+        except BufferUnavailable as error:
+            # Nothing is said to all until there is room on the disk; readings go on.
+            self._no_key.failed(why=str(error))
+        else:
+            self._no_key.over()
 
     async def seal(self, message: bytes) -> bytes:
         """`message`, an SMP message, as one for all: sealed under the key with a new counter.

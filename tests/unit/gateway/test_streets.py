@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from gateway import logs, street
-from gateway.buffer.groupkeys import GroupKeyStore
+from gateway.buffer.groupkeys import GroupKey, GroupKeyStore
 from gateway.buffer.state import State
 from gateway.config import Configuration, load
-from gateway.errors import NoReply
+from gateway.errors import BufferUnavailable, NoReply
 from gateway.links import Links, Storage
 from gateway.notify import Notifier
 from gateway.reload import difference
@@ -234,3 +234,21 @@ async def test_an_outlet_of_the_next_start_waits_for_it(
         assert "outlet" in later
         # The buffer keeps nothing for it yet.
         assert made_for == []
+
+
+async def test_a_disk_without_room_for_a_group_key_stops_no_street(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = 0
+    current = GroupKeyStore.current
+
+    async def full(self: GroupKeyStore, *named: Any) -> tuple[GroupKey, bool]:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            raise BufferUnavailable("the database cannot commit: database or disk is full")
+        return await current(self, *named)
+
+    monkeypatch.setattr(GroupKeyStore, "current", full)
+    async with town(tmp_path, GOOD):
+        await until(lambda: asked == 2)
