@@ -96,6 +96,10 @@ class Jobs:
             job.error = f"not done within {LONGEST_S:.0f} s"
         except (GatewayError, OSError) as error:
             job.error = str(error)
+        except Exception as error:
+            # A mistake of ours: whoever waits is told, and asyncio logs where it was.
+            job.error = f"{job.step} failed: {error!r}"[:300]
+            raise
         finally:
             job.running = False
 
