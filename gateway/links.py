@@ -115,6 +115,8 @@ class Links:
         if self.local_broker is not None and self.lan is not None:
             self.local_broker.set_lampposts(fresh.lamppost)
             self.lan.set_nodes(section.node for section in fresh.lamppost if section.lan)
+        for node in changes.lampposts_removed:
+            await self.uplink.withdraw(self.topics.reported(node))
         if changes.uplink:
             self.uplink.follow(fresh.mqtt)
         if changes.lampposts_added or changes.lampposts_changed:

@@ -83,6 +83,8 @@ class Streets:
         """
         later = [key for key in changes.places() if key.split(".")[0] in _AT_START]
         later += [key for key in changes.restart if key not in later]
+        # Who it is and where it keeps its data is held from the start to the end.
+        fresh = fresh.model_copy(update={"gateway": self.now.configuration.gateway})
         if "log" in changes.sections:
             logs.set_up(fresh.log.level, fresh.log.format)
         async with self._door:

@@ -52,7 +52,7 @@ def read_toml(path: Path, absent: dict[str, Any] | None = None) -> dict[str, Any
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a NUL in the path
         if absent is not None and isinstance(error, FileNotFoundError):
             return absent
         raise ConfigurationError(

@@ -115,6 +115,13 @@ class Link:
             raise aiomqtt.MqttError("not connected")
         await self._publish(self._client, topic, payload)
 
+    async def withdraw(self, topic: str) -> None:
+        """Have the broker retain nothing on `topic` any more, where there is a connection now."""
+        try:
+            await self.publish(topic, b"")
+        except aiomqtt.MqttError as error:
+            self._log.warning("still retained at the broker", topic=topic, why=str(error))
+
     async def publish_status(self) -> None:
         """Say again that the gateway is there, with the alarms as they are now.
 

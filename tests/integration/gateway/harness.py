@@ -158,6 +158,8 @@ class City:
                     self.conflicts.append((node, epoch, seq))
                 elif len(self.records) and known is not body:
                     self.repeats += 1
+        elif topic.endswith("/reported") and not payload:
+            self.reported.pop(topic.split("/")[-2], None)
         elif topic.endswith("/reported"):
             document = json.loads(payload)
             self.reported[document["node"]] = document

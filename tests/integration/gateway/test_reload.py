@@ -48,6 +48,9 @@ async def test_a_lamppost_comes_and_goes_while_the_others_are_served(tmp_path: P
             lambda: made.city.reported[nodes[0].hex]["name"] == "corner", "the new name is reported"
         )
         await eventually(lambda: count(made, "configuration changed") >= 3, "all of it is told")
+        await eventually(
+            lambda: nodes[2].hex not in made.city.reported, "who was taken out is not told of"
+        )
         polls = nodes[2].polls
         nodes[1].append(5)
         await eventually(lambda: len(made.city.records) == 100, "the second is read on")
