@@ -116,18 +116,30 @@ def get(**context: object) -> Logger:
     return structlog.get_logger("gateway").bind(**context)
 
 
+_REASONS = 4
+
+
 class Trouble:
-    """A failure that repeats: a warning the first time, debug after that, info when it is over."""
+    """A failure that repeats: a warning the first time, debug after that, info when it is over.
+
+    Another reason (`why`) is a warning again: there is something else to do about it. One that
+    words itself anew each time is a warning a few times only.
+    """
 
     def __init__(self, log: Logger, event: str) -> None:
         self._log = log
         self._event = event
+        self._said: set[str] = set()
         self.failures = 0
 
     def failed(self, **details: object) -> None:
         """Note a failure."""
         self.failures += 1
-        say = self._log.warning if self.failures == 1 else self._log.debug
+        why = str(details.get("why"))
+        new = why not in self._said and len(self._said) < _REASONS
+        if new:
+            self._said.add(why)
+        say = self._log.warning if new else self._log.debug
         say(self._event, failures=self.failures, **details)
 
     def over(self, **details: object) -> None:
@@ -135,3 +147,4 @@ class Trouble:
         if self.failures:
             self._log.info(f"{self._event}: over", failures=self.failures, **details)
         self.failures = 0
+        self._said.clear()

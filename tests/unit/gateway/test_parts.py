@@ -101,6 +101,17 @@ def test_a_repeated_failure_is_a_warning_once() -> None:
     assert [level for level, _ in log.lines] == ["warning", "debug", "debug", "info", "warning"]
 
 
+def test_a_failure_for_another_reason_is_a_warning_again_but_not_for_ever() -> None:
+    log = Log()
+    trouble = Trouble(log, "away")  # type: ignore[arg-type]
+    for why in ("refused", "not authorised", "refused"):
+        trouble.failed(why=why)
+    assert [level for level, _ in log.lines] == ["warning", "warning", "debug"]
+    for number in range(100):
+        trouble.failed(why=f"reason {number}")
+    assert sum(level == "warning" for level, _ in log.lines) == 4
+
+
 def document(**changes: Any) -> bytes:
     values = {"lamp/default_level": 70}
     good = {"version": 3, "digest": configuration.digest(values).hex(), "values": values}
