@@ -213,6 +213,8 @@ class Backup:
 @contextmanager
 def opened(file: Path) -> Generator[Backup]:
     """The backup in `file`. Raises BadBackup and OSError."""
+    if not os.path.lexists(file):
+        raise BadBackup(f"{file}: is not there; name a file that `backup` made")
     try:
         with tarfile.open(file, "r:gz") as tar:
             yield Backup(tar)

@@ -25,7 +25,8 @@ TIMEOUT_S = 10.0
 _ACTIONS = {
     0x84: "the broker must speak MQTT 5: ask its staff",
     0x86: "look at username and password_file with the broker's staff",
-    0x87: "ask the broker's staff to let this user connect",
+    # mosquitto says this of a wrong password too.
+    0x87: "look at username and password_file; if right, ask the broker's staff to let it in",
     0x88: "the broker is not ready: try again in a minute",
     0x89: "the broker is busy: try again in a minute",
     0x8A: "the broker's staff has banned this user or client",

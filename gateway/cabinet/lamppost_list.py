@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Mapping
@@ -99,6 +100,11 @@ def _of_document(document: Mapping[str, Any], sections: Mapping[str, LamppostSec
 def _kept(configuration: Configuration) -> list[Entry]:
     """What the database knows, read beside whoever uses it."""
     file = configuration.gateway.data_dir / data_dir.DATABASE
+    if not os.path.exists(file):  # False too where this user may not look
+        raise NoList(
+            f"no gateway runs, and {file} is not there, or not for this user to see; start the "
+            "gateway, or look as its user or root"
+        )
     try:
         connection = sqlite3.connect(
             f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_S

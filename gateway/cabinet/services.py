@@ -18,8 +18,11 @@ def check(gateway: int | None, booted: Path = BOOTED, run: Run = run) -> list[Fi
     """Look at the gateway's service. gateway: process id of the gateway that runs, if any."""
     about = "service"
     if not booted.is_dir():
-        runs = "runs" if gateway is not None else "does not run"
-        return [warn(about, f"no systemd on this machine; the gateway {runs}", "start it yourself")]
+        if gateway is None:
+            found, action = "the gateway does not run", "start it yourself"
+        else:
+            found, action = "the gateway runs", "see to it yourself that it comes back"
+        return [warn(about, f"no systemd on this machine; {found}", action)]
     said = run(["systemctl", "show", SERVICE, f"--property={_WANTED}"])
     if said is None:
         return [warn(about, "systemctl does not answer", f"systemctl status {SERVICE}")]

@@ -60,8 +60,8 @@ def web_code(
 ) -> None:
     """Print a one-time code for the commissioning page, and where the page is.
 
-    The page is that of the running gateway, with enabled = true in [web]. A code
-    lets one phone in, once, within minutes.
+    The page is that of the running gateway, where the configuration has
+    web.enabled = true. A code lets one phone in, once, within minutes.
     """
     control = Control(configuration_of(config).gateway.data_dir)
     try:

@@ -109,7 +109,7 @@ class Session:
         elif word in with_node:
             with_node[word](self._node(rest.strip()))
         else:
-            typer.echo("  h for help")
+            typer.echo(f"  no command: {word}; h for help")
 
     def _nodes(self) -> list[str]:
         return [post["node"] for post in self._control.get("/api/state")["lampposts"]]
@@ -153,7 +153,10 @@ class Session:
         body: dict[str, Any] = {"label": label}
         if not label.upper().startswith("LAMPLIGHTER:"):
             body = {"id": label, "key": self._ask("  key (32 digits): ").strip()}
-            body["key_id"] = int(self._ask("  key id [1]: ").strip() or 1)
+            key_id = self._ask("  key id [1]: ").strip() or "1"
+            if not key_id.isdecimal():
+                raise Refused(f"expected a number as key id, got '{key_id}'")
+            body["key_id"] = int(key_id)
         name = self._ask("  name [its node id]: ").strip()
         self._adopted(**body, **({"name": name} if name else {}))
         self._list()

@@ -22,7 +22,7 @@ _LONGEST_TEXT = 160
 
 def health(
     config: Annotated[
-        Path, typer.Option("--config", help="the configuration file (TOML), for its [metrics]")
+        Path, typer.Option("--config", help="the configuration file (TOML)")
     ] = DEFAULT_FILE,
     timeout: Annotated[float, typer.Option(min=0.1, max=60, help="seconds to wait")] = 10.0,
 ) -> None:

@@ -95,11 +95,12 @@ def _say_next(config: Path, answers: Answers, warnings: list[str]) -> None:
         if "[[lamppost]]" not in warning:
             typer.echo(f"warning: {warning}")
     typer.echo(f"\nWritten: {config} (gateway {answers.id}). What to do next:")
-    steps = [] if _UNIT.exists() else ["sudo lamplighter-gateway install-service"]
+    named = "" if config == DEFAULT_FILE else f" --config {config}"
+    steps = [] if _UNIT.exists() else [f"sudo lamplighter-gateway install-service{named}"]
     steps += [
         f"sudo systemctl start {services.SERVICE}",
-        f"sudo lamplighter-gateway doctor --config {config}",
-        "sudo lamplighter-gateway commission",
+        f"sudo lamplighter-gateway doctor{named}",
+        f"sudo lamplighter-gateway commission{named}",
     ]
     for number, step in enumerate(steps, 1):
         typer.echo(f"  {number}. {step}")

@@ -24,7 +24,9 @@ def install_service(
     ] = DEFAULT_FILE,
     lan: Annotated[
         bool | None,
-        typer.Option("--lan/--no-lan", help="the local broker's unit too; by [lan] if not given"),
+        typer.Option(
+            "--lan/--no-lan", help="the local broker's unit too; by the file if not given"
+        ),
     ] = None,
     executable: Annotated[
         Path | None, typer.Option(help="the program the service runs; this one if not given")

@@ -175,5 +175,5 @@ def _warnings(path: Path, configuration: Configuration, replaced: int) -> list[s
             "remove them"
         )
     if not configuration.lamppost:
-        warnings.append(f"{path}: has no [[lamppost]] section; the gateway has nothing to ask")
+        warnings.append(f"{path}: has no [[lamppost]] section; commission lampposts")
     return warnings

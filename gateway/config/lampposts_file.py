@@ -55,8 +55,9 @@ def read_toml(path: Path, absent: dict[str, Any] | None = None) -> dict[str, Any
     except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a NUL in the path
         if absent is not None and isinstance(error, FileNotFoundError):
             return absent
+        why = (isinstance(error, OSError) and error.strerror) or error
         raise ConfigurationError(
-            f"{path}: cannot be read ({error}); expected a TOML file in UTF-8; "
+            f"{path}: cannot be read ({why}); expected a TOML file in UTF-8; "
             "check the path and its permissions"
         ) from error
     try:

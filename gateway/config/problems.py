@@ -41,7 +41,9 @@ def _line(path: Path, model: type[BaseModel], detail: dict[str, Any], data: dict
     whole = isinstance(_value(data, location), dict)
     if kind == "value_error" and (whole or not expected):
         return f"{path}: {key}: {str(detail['msg']).removeprefix('Value error, ')}; correct it"
-    said = expected or str(detail["msg"])
+    if kind in ("model_type", "dict_type"):
+        return one(path, key, _value(data, location), "a section", f"write it as [{key}]")
+    said = expected or str(detail["msg"]).removeprefix("Input should be ")
     return one(path, key, _value(data, location), said, "change the value")
 
 

@@ -375,4 +375,6 @@ def test_the_service(
 
 def test_a_machine_without_systemd(tmp_path: Path) -> None:
     [found] = services.check(None, tmp_path / "none", lambda _: RUNS)
-    assert found.level is Level.WARN
+    assert (found.level, found.action) == (Level.WARN, "start it yourself")
+    [found] = services.check(1, tmp_path / "none", lambda _: RUNS)
+    assert (found.level, "start it" in found.action) == (Level.WARN, False)

@@ -149,6 +149,8 @@ def test_a_person_is_asked_again_until_it_holds(
     assert configuration.bus["north"].port == str(port)
     assert (configuration.mqtt.host, configuration.mqtt.tls) == ("broker.right", None)
     assert (tmp_path / "data").is_dir()
+    for command in ("install-service", "doctor", "commission"):
+        assert f"sudo lamplighter-gateway {command} --config {config}\n" in done.output
     assert tried == ["lamplighter-cabinet-7-init"] * 2
 
 

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from rich.markup import render
 from typer.main import get_command
 
 from gateway.config import Configuration
@@ -22,6 +23,8 @@ TYPED = sorted(
     | set(re.findall(r"`(?:sudo )?(lamplighter-gateway [a-z-]+[^`]*)`", PAGE))
 )
 
+COMMANDS = get_command(app).commands  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]
+
 
 def test_the_page_types_commands() -> None:
     assert len(TYPED) > 5
@@ -30,9 +33,20 @@ def test_the_page_types_commands() -> None:
 @pytest.mark.parametrize("line", TYPED)
 def test_each_command_and_option_is_there(line: str) -> None:
     words = line.partition("#")[0].partition("lamplighter-gateway ")[2].split()
-    command = get_command(app).commands[words[0]]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+    command = COMMANDS[words[0]]
     known = {option for one in command.params for option in one.opts}  # pyright: ignore
     assert {word for word in words[1:] if word.startswith("--")} <= known
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_no_word_of_a_help_is_taken_for_markup(command: str) -> None:
+    """`[web]` would be left out as a style's name."""
+    texts = [
+        COMMANDS[command].help,
+        *(getattr(one, "help", "") for one in COMMANDS[command].params),
+    ]
+    for text in texts:
+        assert render(text or "").plain == (text or "")
 
 
 def test_the_page_names_sections_that_there_are() -> None:

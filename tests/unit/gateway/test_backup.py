@@ -403,6 +403,11 @@ def test_the_commands_say_what_they_do_and_end_with_1_otherwise(
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert "no backup of a gateway" in error
+    assert run_program(["restore", "nowhere.tar.gz", *config]) == 1
+    assert "nowhere.tar.gz: is not there; name a file" in capsys.readouterr().err
+    cabinet.database.unlink()
+    assert run_program(["nodes", *config]) == 1
+    assert f"{cabinet.database} is not there" in capsys.readouterr().err
 
 
 def test_a_copy_says_how_far_it_is(cabinet: Cabinet, tmp_path: Path) -> None:

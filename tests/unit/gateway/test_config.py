@@ -154,7 +154,12 @@ def test_check_config_exit_codes(tmp_path: Path) -> None:
     assert "mqtt is missing" in bad.output
     absent = runner.invoke(app, ["run", "--config", str(tmp_path / "none.toml")])
     assert absent.exit_code == 2
-    assert "cannot be read" in absent.output
+    assert "cannot be read (No such file or directory)" in absent.output
+
+
+def test_a_section_that_is_no_section_is_told_how_to_write(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"expected a section; write it as \[log\]"):
+        load(write(tmp_path, GOOD + "\n[[log]]\n"))
 
 
 def test_the_example_is_good(tmp_path: Path) -> None:
