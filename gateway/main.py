@@ -17,6 +17,7 @@ import typer
 from typer import TyperException
 
 from gateway import data_dir, logs
+from gateway.cli.loading import DEFAULT_FILE
 from gateway.config import Configuration, load
 from gateway.errors import ConfigurationError, GatewayError
 from gateway.program import program_version
@@ -64,7 +65,7 @@ def root(
 
 @app.command("check-config")
 def check_config(
-    file: Annotated[Path, typer.Argument(help="the configuration file (TOML)")],
+    file: Annotated[Path, typer.Argument(help="the configuration file (TOML)")] = DEFAULT_FILE,
 ) -> None:
     """Check a configuration file; exit 0 when this user could run the gateway with it, else 2.
 
@@ -90,7 +91,9 @@ def check_config(
 @app.command("run")
 def run(
     context: typer.Context,
-    config: Annotated[Path, typer.Option("--config", help="the configuration file (TOML)")],
+    config: Annotated[
+        Path, typer.Option("--config", help="the configuration file (TOML)")
+    ] = DEFAULT_FILE,
 ) -> None:
     """Collect from the lampposts until stopped by SIGTERM or SIGINT."""
     # Not at the top: nobody else needs all of it, and it takes a second on a Raspberry Pi.

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import serial
 import serial.rs485
@@ -168,7 +171,7 @@ class Port(asyncio.Protocol):
             opening.add_done_callback(_close_late)
             raise
         except (OSError, ValueError, termios.error, LinkUnavailable) as error:
-            self._unavailable(str(error))
+            self._unavailable(_reason(error))
             return False
         self._lost.clear()
         self._rejected += self.deframer.rejected
@@ -179,7 +182,7 @@ class Port(asyncio.Protocol):
         except (OSError, ValueError, termios.error) as error:
             # It sets the device up once more, and that may have gone meanwhile.
             device.close()
-            self._unavailable(str(error))
+            self._unavailable(_reason(error))
             return False
         self.trouble = ""
         self.opened.set()
@@ -233,3 +236,21 @@ def _close_late(opening: asyncio.Future[serial.Serial]) -> None:
     """Close what a thread has opened for somebody who no longer waits."""
     if not opening.cancelled() and opening.exception() is None:
         opening.result().close()
+
+
+# What to do where the system's own word for it is not enough.
+_TO_DO: Final = {
+    errno.ENOENT: "is the adapter plugged in, and is this its name?",
+    errno.EACCES: "the gateway's user has to be in the group dialout",
+    errno.EAGAIN: "another program has it open",
+    errno.EBUSY: "another program has it open",
+}
+
+
+def _reason(error: Exception) -> str:
+    """Why a port cannot be used. pyserial says it twice, in words of its own."""
+    number = getattr(error, "errno", None)
+    if not isinstance(number, int):
+        return str(error)
+    said = os.strerror(number)
+    return f"{said}; {_TO_DO[number]}" if number in _TO_DO else said

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
 from gateway.cli.doctor import DEFAULT_FILE
 from gateway.config import load
-from gateway.config.metrics import Address
+from gateway.config.lampposts_file import read_toml
+from gateway.config.metrics import Address, MetricsSection
 from gateway.errors import ConfigurationError
 from gateway.metrics import asking
 from gateway.metrics.health import Grade
@@ -42,10 +44,22 @@ def look(config: Path, timeout_s: float) -> tuple[Grade, str]:
     try:
         configuration, _ = load(config)
     except ConfigurationError as error:
-        return Grade.CRITICAL, str(error).splitlines()[0][:_LONGEST]
+        return _with_a_mistake(config, str(error).splitlines()[0][:_LONGEST], timeout_s)
     if not configuration.metrics.enabled:
         return Grade.CRITICAL, f"{config}: [metrics] enabled = false: nobody can be asked"
     return ask(configuration.metrics.address, configuration.gateway.id, timeout_s)
+
+
+def _with_a_mistake(config: Path, mistake: str, timeout_s: float) -> tuple[Grade, str]:
+    """As `look`, of a file that was spoilt: the gateway may well run on what stood there before."""
+    try:
+        data = read_toml(config)
+        metrics = MetricsSection.model_validate(data.get("metrics", {}))
+        gateway = str(data["gateway"]["id"])
+    except (ConfigurationError, ValidationError, KeyError, TypeError):
+        return Grade.CRITICAL, mistake
+    grade, line = ask(metrics.address, gateway, timeout_s)
+    return max(grade, Grade.WARNING), f"{_clean(mistake)}; {line}"
 
 
 def ask(address: Address, gateway: str, timeout_s: float) -> tuple[Grade, str]:

@@ -11,9 +11,11 @@ from typing import Any
 
 from gateway.cabinet import doctor, lamppost_list
 from gateway.cabinet.findings import ok
+from gateway.cli.health import look
 from gateway.config import load
 from gateway.config.metrics import Address
 from gateway.metrics import asking
+from gateway.metrics.health import Grade
 from tests.integration.gateway.fake_node import FakeBus, FakeNode
 from tests.integration.gateway.harness import GATEWAY, eventually, free_port, street
 from tests.unit.gateway.test_notify import Systemd
@@ -71,6 +73,13 @@ async def test_systemd_and_monitoring_are_told(tmp_path: Path) -> None:
         assert made.gateway.said("log: changed")
         assert made.gateway.said("bus.bus0: baud, reply_timeout_ms changed")
         await eventually(lambda: states(address) == ["up", "up"], "lampposts are up again")
+
+        made.gateway.config.write_text(text.replace("[buffer]", "[bufer]"))
+        grade, line = await asyncio.to_thread(look, made.gateway.config, 10)
+        assert grade >= Grade.WARNING, "a mistake in the file is told"
+        assert "bufer" in line
+        assert "lampposts=2" in line, "and the gateway that runs is asked all the same"
+        made.gateway.config.write_text(text)
 
         assert await made.gateway.stop() == 0
         assert has_heard("STOPPING=1")

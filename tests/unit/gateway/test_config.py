@@ -201,7 +201,7 @@ def test_check_config_makes_nothing(tmp_path: Path) -> None:
     ("arguments", "path"),
     [
         (["walk"], "lamplighter-gateway"),
-        (["run"], "lamplighter-gateway run"),
+        (["run", "now"], "lamplighter-gateway run"),
         (["run", "--speed", "3"], "lamplighter-gateway run"),
         (["check-config", "a", "b"], "lamplighter-gateway check-config"),
     ],

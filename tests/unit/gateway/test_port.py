@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import pty
 import select
@@ -294,3 +295,11 @@ async def test_a_driver_that_has_rs485_mode_is_put_into_it(
     written = [values for request, values in said if request == 0x542F]
     # SER_RS485_ENABLED and RTS_ON_SEND; neither RTS_AFTER_SEND nor our own words heard back.
     assert {values[0] & 0b10111 for values in written} == {0b00011}
+
+
+def test_why_a_port_cannot_be_used_is_said_once_with_what_to_do() -> None:
+    missing = serial.SerialException(errno.ENOENT, "could not open port X: [Errno 2] No such file")
+    assert port_module._reason(missing) == (
+        "No such file or directory; is the adapter plugged in, and is this its name?"
+    )
+    assert port_module._reason(ValueError("not a baud rate")) == "not a baud rate"
