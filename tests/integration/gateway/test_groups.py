@@ -156,7 +156,8 @@ async def test_real_nodes_obey_a_group_and_light_the_way_of_who_a_neighbour_saw(
             keys = made.broadcaster.keys
             assert all(keys.has(lamppost) for lamppost in made.lampposts.values())
             await command(made, 2, 70)
-            assert levels(street) == [70, 70]
+            # Who has taken a command says so before the lamp's next step.
+            await until(lambda: levels(street) == [70, 70])
             await command(made, 0, None)
             await until(lambda: levels(street) == [40, 40])
             assert (made.dimming.done, made.dimming.missed, made.broadcaster.said) == (4, 0, 2)
@@ -179,6 +180,7 @@ async def test_real_nodes_are_told_apart_and_followed_when_they_start_anew(tmp_p
         async with cabinet(street, tmp_path) as made:
             await until(lambda: levels(street) == [40, 40, 40])
             await command(made, 2, 70)
+            await until(lambda: levels(street) == [70, 70, 70])
             await command(made, 1, 20)
             assert levels(street) == [70, 70, 70], "that was for another group"
             await command(made, 0, None)

@@ -65,6 +65,8 @@ class Answering:
             # Again and again: before Python 3.12 one that comes with an acknowledgement is lost.
             self._task.cancel()
             await asyncio.wait({self._task}, timeout=0.5)
+        # Looked at: it may have ended with the connection.
+        await asyncio.gather(self._task, return_exceptions=True)
         with contextlib.suppress(aiomqtt.MqttError):
             await self.client.publish(
                 topic(self.node, lantopics.STATE), lantopics.offline(), qos=1, retain=True
