@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 PRIVATE = 0o600
@@ -33,11 +34,10 @@ def write_if_changed(path: Path, content: bytes, mode: int = PRIVATE) -> bool:
 
     What is there and cannot be read is replaced. Raises OSError.
     """
-    try:
+    # Absent or unreadable: writing says what is wrong, if it is.
+    with suppress(OSError):
         if path.read_bytes() == content and path.stat().st_mode & 0o777 == mode:
             return False
-    except OSError:
-        pass  # absent or unreadable: writing says what is wrong, if it is
     write_atomically(path, content, mode)
     return True
 

@@ -11,23 +11,25 @@ import faulthandler
 import gc
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from typer import TyperException
 
 from gateway import data_dir, logs
-from gateway.cli.loading import DEFAULT_FILE
-from gateway.config import Configuration, load
-from gateway.errors import ConfigurationError, GatewayError
+from gateway.cli.loading import (
+    BAD_CONFIGURATION,
+    DEFAULT_FILE,
+    FAILURE,
+    PROGRAM,
+    configuration_of,
+    fail,
+)
+from gateway.errors import GatewayError
 from gateway.program import program_version
 
 if TYPE_CHECKING:
     from gateway.ble.adapter import OpenAdapter
-
-PROGRAM = "lamplighter-gateway"
-FAILURE = 1
-BAD_CONFIGURATION = 2
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -72,7 +74,7 @@ def check_config(
     Nothing is made or changed. A port, broker or file of the broker's section
     that is not there yet is no mistake: the gateway waits for it.
     """
-    configuration = _load(file)
+    configuration = configuration_of(file)
     folder = configuration.gateway.data_dir
     why = data_dir.problem(folder)
     if why is not None:
@@ -99,7 +101,7 @@ def run(
     # Not at the top: nobody else needs all of it, and it takes a second on a Raspberry Pi.
     from gateway import service
 
-    configuration = _load(config)
+    configuration = configuration_of(config)
     logs.set_up(configuration.log.level, configuration.log.format)
     # What systemd's watchdog kills says where it hung.
     faulthandler.enable(sys.__stderr__ or sys.stderr)
@@ -118,22 +120,10 @@ def run(
         _fail(known)
 
 
-def _fail(error: BaseException) -> None:
+def _fail(error: BaseException) -> NoReturn:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    typer.echo(f"{PROGRAM}: {error}", err=True)
-    raise typer.Exit(FAILURE)
-
-
-def _load(file: Path) -> Configuration:
-    try:
-        configuration, warnings = load(file)
-    except ConfigurationError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(BAD_CONFIGURATION) from None
-    for warning in warnings:
-        typer.echo(f"warning: {warning}", err=True)
-    return configuration
+    fail(str(error))  # pyright: ignore[reportUnknownArgumentType]
 
 
 def run_program(arguments: list[str] | None = None, open_adapter: OpenAdapter | None = None) -> int:

@@ -15,7 +15,7 @@ import os
 import tarfile
 import zlib
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -198,13 +198,11 @@ class Backup:
 
     def _opened(self, name: str) -> io.BufferedReader:
         opened = None
-        try:
+        with suppress(KeyError):
             info = self._tar.getmember(name)
             # A link may lead anywhere in the archive, to itself as well.
             if info.isreg():
                 opened = self._tar.extractfile(info)
-        except KeyError:
-            pass
         if opened is None:
             raise BadBackup(f"it holds no file {name}, so it is damaged")
         return opened  # type: ignore[return-value]
