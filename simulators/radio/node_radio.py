@@ -80,6 +80,10 @@ class NodeRadio:
                 code = error.errno or errno.EIO
             except (ValueError, KeyError, hci.HCI_Error):
                 code = errno.EINVAL
+            task = asyncio.current_task()
+            if self._closed or (task is not None and task.cancelling()):
+                # Bumble waits by asyncio.wait_for: before Python 3.12 that may lose a cancellation.
+                return
             self._tell(Event.REPLY, bytes([code]) + answer)
 
     async def _do(self, kind: Request, body: bytes) -> bytes:

@@ -116,6 +116,7 @@ async def looked_into(gateway: GatewayBus, found: Callable[[], object]) -> None:
             await gateway.identities.look_into(5)
 
 
+@pytest.mark.soak  # by chance their answers do not fall apart for a minute and more
 async def test_two_whose_answers_garble_each_other_are_suspected_and_told_apart() -> None:
     async with bus() as (line, gateway, board):
         gateway.expect({5: ONE, 6: THREE})
