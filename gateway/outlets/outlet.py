@@ -19,7 +19,7 @@ from gateway.errors import BufferUnavailable, GatewayError
 from gateway.logs import Logger, Trouble
 from gateway.outlets.dialect import Dialect, Message, Override, Post
 from gateway.outlets.readings import readings
-from gateway.waiting import happens_within
+from gateway.waiting import go_on, happens_within
 
 _RECONNECT_FIRST_S = 1.0
 _RECONNECT_MOST_S = 120.0
@@ -79,6 +79,7 @@ class Outlet:
                 self._trouble.failed(why=str(failures.exceptions[0]))
             finally:
                 self.connected = False
+            go_on()
             await asyncio.sleep(backoff.next_delay())
 
     async def _connection(self, backoff: FullJitter) -> None:

@@ -19,6 +19,7 @@ from gateway.uplink.connecting import (
     status_will,
 )
 from gateway.uplink.topics import Topics
+from gateway.waiting import go_on
 
 _RECONNECT_FIRST_S = 1.0
 _RECONNECT_MOST_S = 120.0
@@ -56,6 +57,7 @@ class Distress:
                 await self._tell()
             except* (aiomqtt.MqttError, OSError, ValueError) as failures:
                 self._trouble.failed(why=str(failures.exceptions[0]))
+            go_on()
             await asyncio.sleep(backoff.next_delay())
 
     async def _tell(self) -> None:

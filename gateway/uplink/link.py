@@ -92,6 +92,7 @@ class Link:
             except* (aiomqtt.MqttError, OSError, ValueError) as failures:
                 # ValueError: a password or certificate file that is not what it should be.
                 self._trouble.failed(why=str(_first(failures)))
+            go_on()
             await asyncio.sleep(backoff.next_delay())
 
     def follow(self, settings: MqttSection) -> None:

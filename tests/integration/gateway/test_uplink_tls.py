@@ -56,9 +56,11 @@ async def kept_and_said(folder: Path, port: int, tls: TlsSection, why: str) -> N
             assert town.records.rows == 10
     said = troubles(lines)
     assert why in said[0]["why"], said[0]
-    assert said[0]["log_level"] == "warning"
-    # Another reason is told again, a few times; the same one is not.
-    assert len({line["why"] for line in said if line["log_level"] == "warning"}) <= 4
+    told: set[str] = set()
+    for line in said:
+        # Another reason is a warning again; the same one is not.
+        assert line["log_level"] == ("debug" if line["why"] in told else "warning"), said
+        told.add(line["why"])
 
 
 def troubles(lines: Lines) -> Lines:
@@ -97,7 +99,6 @@ async def test_a_broker_of_another_name_is_told_nothing(tmp_path: Path) -> None:
         await kept_and_said(tmp_path, port, tls, "IP address mismatch")
 
 
-@pytest.mark.soak  # seen to wait for minutes, on a busy machine, for a third attempt
 async def test_a_certificate_of_another_authority_is_refused_and_that_is_said(
     tmp_path: Path,
 ) -> None:

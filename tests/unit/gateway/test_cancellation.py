@@ -6,13 +6,18 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
+import aiomqtt
 import pytest
 
+from gateway.clock import SystemClock
+from gateway.config import MqttSection
 from gateway.desired import Configurations
 from gateway.lampposts.poller import Poller
 from gateway.lampposts.visits import Visits
 from gateway.logs import get
+from gateway.outlets.outlet import Outlet
 from gateway.reported import Reporter
+from gateway.uplink.link import Link
 from gateway.waiting import happens_within
 
 nothing = cast("Any", None)
@@ -79,3 +84,38 @@ async def test_it_says_whether_it_happened() -> None:
     assert not await happens_within(event, 0)
     event.set()
     assert await happens_within(event, 0)
+
+
+def uplink() -> Any:
+    settings = MqttSection(host="127.0.0.1")
+    return Link("cabinet-1", "0", settings, SystemClock(), nothing, get())
+
+
+def outlet() -> Any:
+    return Outlet("second", nothing, nothing, nothing, nothing, nothing, get())
+
+
+@pytest.mark.parametrize("make", [uplink, outlet])
+async def test_a_cancellation_lost_in_a_connection_that_breaks_is_not_lost(
+    make: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As asyncio.wait_for does before Python 3.12, by which aiomqtt waits."""
+    connecting, attempts = asyncio.Event(), 0
+
+    async def connection(backoff: object) -> None:
+        nonlocal attempts
+        attempts += 1
+        connecting.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise aiomqtt.MqttError("broken off") from None
+
+    link = make()
+    monkeypatch.setattr(link, "_connection", connection)
+    running = asyncio.create_task(link.run())
+    await connecting.wait()
+    running.cancel()
+    await asyncio.wait({running}, timeout=30)
+    assert running.cancelled()
+    assert attempts == 1
