@@ -87,7 +87,7 @@ async def test_it_says_whether_it_happened() -> None:
 
 
 def uplink() -> Any:
-    settings = MqttSection(host="127.0.0.1")
+    settings = MqttSection.model_validate({"host": "127.0.0.1"})
     return Link("cabinet-1", "0", settings, SystemClock(), nothing, get())
 
 
