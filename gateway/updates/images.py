@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 from collections.abc import Awaitable, Callable, Collection
 from hashlib import sha256
 from pathlib import Path
 
 from gateway.errors import GatewayError
+from gateway.files import write_atomically
 from gateway.logs import Logger
 from gateway.uplink.link import Link
 from gateway.uplink.topics import release
@@ -126,25 +126,16 @@ class Images:
         return data
 
     def _store(self, name: str, data: bytes) -> None:
-        path = self._path(name)
         self._folder.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".part")
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        folder = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        write_atomically(self._path(name), data)
 
     def _delete_except(self, names: frozenset[str]) -> None:
         if not self._folder.exists():
             return
         for path in self._folder.iterdir():
-            if path.stem not in names and path.stem not in self._waiting:
+            # That of a file being written begins with a dot and goes on with the image's name.
+            name = path.name.removeprefix(".").partition(".")[0]
+            if name not in names and name not in self._waiting:
                 path.unlink(missing_ok=True)
 
 

@@ -33,7 +33,7 @@ _CONFIGURATION: dict[str, Any] = {
     "gateway": {"id": GATEWAY, "data_dir": "data"},
     "mqtt": {"host": "localhost"},
     "bus": {"north": {"port": "/dev/null", "baud": 115200}},
-    "outlet": {"ha": {"kind": "home_assistant", "host": "h"}},
+    "outlet": {"ha": {"kind": "home-assistant", "host": "h"}},
     "lan": {"address": _ADDRESS},
     "lamppost": [
         {"id": NODE.hex(), "name": "1", "bus": "north", "address": 1, "key": "0" * 32, "key_id": 1}

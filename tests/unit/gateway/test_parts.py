@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 import time
@@ -160,3 +161,15 @@ async def test_an_old_image_that_cannot_be_deleted_ends_nothing(tmp_path: Path) 
     (tmp_path / f"{'ab' * 32}.img").mkdir()
     nobody: Any = None
     await Images(tmp_path, nobody, logs.get()).keep_only([])
+
+
+def test_an_image_that_is_wanted_is_kept_while_it_is_being_written(tmp_path: Path) -> None:
+    wanted, old = "ab" * 32, "cd" * 32
+    nobody: Any = None
+    for name in (f"{wanted}.img", f".{wanted}.img.x1y2", f"{old}.img", f".{old}.img.x1y2"):
+        (tmp_path / name).write_bytes(b"")
+    asyncio.run(Images(tmp_path, nobody, logs.get()).keep_only([wanted]))
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f"{wanted}.img",
+        f".{wanted}.img.x1y2",
+    }
