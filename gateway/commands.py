@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Annotated, Literal
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from gateway.buffer.state import State
 from gateway.clock import StreetClock
+from gateway.documents import json_object
 from gateway.errors import GatewayError
 from gateway.lampposts import management
 from gateway.lampposts.lamppost import Lamppost
@@ -64,12 +64,7 @@ def parse_lamp(payload: bytes) -> LampCommand:
 
 
 def _parse(payload: bytes) -> LampCommand | _Identify:
-    if len(payload) > LARGEST:
-        raise ValueError(f"{len(payload)} bytes, at most {LARGEST}")
-    try:
-        return _Command.validate_python(json.loads(payload))
-    except RecursionError as error:
-        raise ValueError("nested too deep") from error
+    return _Command.validate_python(json_object(payload, LARGEST))
 
 
 def check_expiry(expires: int, now: int) -> None:

@@ -7,12 +7,12 @@ lamppost has is what it says in STATUS; the two are compared, never assumed equa
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, cast
+from typing import Any
 
 from gateway.buffer.state import State, Wish
+from gateway.documents import json_object
 from gateway.errors import (
     BadReply,
     BufferUnavailable,
@@ -38,15 +38,7 @@ def parse(payload: bytes) -> tuple[int, dict[str, Any]]:
 
     Raises ValueError with everything that is wrong with it.
     """
-    if len(payload) > LARGEST_DOCUMENT:
-        raise ValueError(f"{len(payload)} bytes, expected at most {LARGEST_DOCUMENT}")
-    try:
-        document: Any = json.loads(payload)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"not JSON: {error}") from error
-    if not isinstance(document, dict):
-        raise ValueError("expected an object with version, digest and values")
-    fields = cast("dict[str, Any]", document)
+    fields = json_object(payload, LARGEST_DOCUMENT)
     version = fields.get("version")
     digest = fields.get("digest")
     values: Any = fields.get("values")

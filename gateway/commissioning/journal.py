@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from gateway.commissioning.results import Result, Sheet, read
+from gateway.documents import json_object
 from gateway.files import write_atomically
 from gateway.logs import Logger
 
@@ -62,9 +63,7 @@ class Journal:
             self._log.warning("commissioning results cannot be read", why=str(error))
             return
         try:
-            if len(data) > _LARGEST:
-                raise ValueError(f"over {_LARGEST} bytes")
-            document: Any = json.loads(data)
+            document = json_object(data, _LARGEST)
             if document["version"] != _VERSION:
                 raise ValueError(f"version {document['version']!r}, expected {_VERSION}")
             for one in cast("list[Any]", document["sheets"])[:_MOST]:

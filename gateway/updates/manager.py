@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.buffer.state import State, Transfer, Wish
 from gateway.config import Configuration
+from gateway.documents import json_object
 from gateway.errors import BufferUnavailable
 from gateway.lampposts.lamppost import Lamppost
 from gateway.logs import Logger
@@ -129,10 +129,8 @@ class Updates:
             await self._withdraw(node)
             return
         try:
-            if len(payload) > _LARGEST_DOCUMENT:
-                raise ValueError(f"{len(payload)} bytes, at most {_LARGEST_DOCUMENT}")
-            release = Release.model_validate(json.loads(payload))
-        except (ValueError, ValidationError, RecursionError) as error:
+            release = Release.model_validate(json_object(payload, _LARGEST_DOCUMENT))
+        except ValueError as error:  # pydantic's errors are
             self._log.warning("desired release refused", node=node.hex(), why=str(error))
             self._bad[node] = f"desired release refused: {error}"[:500]
             self._changed(node)

@@ -7,12 +7,11 @@ Each announces itself, retained, with a message expiry as long as its session la
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 import time
 from collections.abc import Callable
-from typing import Any, cast
 
+from gateway.documents import json_object
 from gateway.logs import Logger, Trouble
 
 _LONGEST = 4096
@@ -77,14 +76,9 @@ class Presence:
 
 
 def _announces(name: str, payload: bytes) -> bool:
-    if len(payload) > _LONGEST:
-        return False
     try:
-        document = json.loads(payload)
-    except (ValueError, RecursionError):
+        said = json_object(payload, _LONGEST)
+    except ValueError:
         return False
-    if not isinstance(document, dict):
-        return False
-    said = cast("dict[str, Any]", document)
     since = said.get("since")
     return said.get("ingest") == name and isinstance(since, int) and not isinstance(since, bool)

@@ -127,7 +127,7 @@ def test_a_desired_document_is_parsed() -> None:
     ("payload", "message"),
     [
         (b"{", "not JSON"),
-        (b"[]", "expected an object"),
+        (b"[]", "expected a JSON object, got"),
         (b"\xff\xfe", "not JSON"),
         (b"[" * 10_000, "not JSON"),
         (b" " * 20_000, "at most 16384"),
