@@ -7,6 +7,8 @@ import contextlib
 import random
 from enum import Enum, auto
 
+_PINGRESP = b"\xd0\x00"
+
 
 class Mode(Enum):
     """What becomes of the bytes."""
@@ -29,6 +31,8 @@ class Proxy:
         self.mode = Mode.PASS
         self.port = 0
         self.accepted = 0
+        # The broker has answered a ping, and so all that was sent before it.
+        self.answered = asyncio.Event()
 
     async def __aenter__(self) -> Proxy:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -91,4 +95,6 @@ class Proxy:
                 continue
             writer.write(data)
             await writer.drain()
+            if from_broker and data.endswith(_PINGRESP):
+                self.answered.set()
         writer.transport.abort()

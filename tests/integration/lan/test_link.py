@@ -130,6 +130,9 @@ async def test_a_half_open_connection_is_noticed_and_left(broker: Broker) -> Non
     async with Proxy(broker.port) as proxy:
         async with Link(document(proxy.port), "quick") as link:
             seen = await link.says("up 1")
+            # Nothing but a ping is under way then.
+            async with asyncio.timeout(240):
+                await proxy.answered.wait()
             proxy.mode = Mode.BLACKHOLE
             seen = await link.says("no answer to a ping", seen)
             seen = await link.says("no CONNACK", seen)
